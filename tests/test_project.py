@@ -1,4 +1,4 @@
-"""What must hold for the project as a whole: start-up, layout, packaging, and documents that tell the truth."""
+"""What must hold for the project as a whole: start-up, layout, packaging, and documents that are true."""
 
 from __future__ import annotations
 
