@@ -1,0 +1,111 @@
+"""A picture and everything that is known about it: the value every dataset is turned into."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+XYXY = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One annotated object.
+
+    ``name`` is the singular lower-case class name ("storage tank"), ``box`` is x1, y1, x2, y2 in pixels of the
+    sample's picture, ``polygon`` is x1, y1, x2, y2, … (oriented box or mask outline) in the same pixels.
+    """
+
+    name: str
+    box: XYXY
+    polygon: tuple[float, ...] | None = None
+    difficult: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question the dataset itself asks; ``kind`` is "theme", "presence", "count", "location", …"""
+
+    text: str
+    answer: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A phrase that names exactly one object of the picture, and where that object is (pixels)."""
+
+    phrase: str
+    box: XYXY
+    polygon: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture. ``width`` and ``height`` are those of the picture as seen, after ``window`` was cut from the file.
+
+    ``complete`` names the classes whose regions are annotated exhaustively, so that counting them is honest;
+    ``absent`` names the classes known not to be in the picture; ``labels`` is the dataset's closed list of scenes.
+    """
+
+    id: str
+    image: str
+    source: str
+    split: str
+    licence: str
+    width: int
+    height: int
+    window: XYXY | None = None
+    captions: tuple[str, ...] = ()
+    label: str | None = None
+    labels: tuple[str, ...] = ()
+    regions: tuple[Region, ...] = ()
+    complete: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    expressions: tuple[Expression, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+    def replace(self, **changes: Any) -> Sample:
+        """The same sample with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def count(self, name: str) -> int | None:
+        """How many objects called ``name`` there are, or None where the annotation cannot tell."""
+        if name in self.complete:
+            return sum(region.name == name for region in self.regions)
+        return 0 if name in self.absent else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; sets become sorted lists, so that the same sample always writes the same line."""
+        record = dataclasses.asdict(self)
+        record["complete"] = sorted(self.complete)
+        record["absent"] = sorted(self.absent)
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Sample:
+        """The inverse of :meth:`to_dict`, also after a trip through JSON."""
+        fields = dict(record)
+        fields["window"] = _box(fields.get("window"))
+        for name in ("captions", "labels"):
+            fields[name] = tuple(fields.get(name) or ())
+        for name in ("complete", "absent"):
+            fields[name] = frozenset(fields.get(name) or ())
+        fields["regions"] = tuple(Region(**_shape(r)) for r in fields.get("regions") or ())
+        fields["expressions"] = tuple(Expression(**_shape(e)) for e in fields.get("expressions") or ())
+        fields["questions"] = tuple(Question(**q) for q in fields.get("questions") or ())
+        return cls(**fields)
+
+
+def _box(values: Any) -> XYXY | None:
+    if values is None:
+        return None
+    x1, y1, x2, y2 = (float(v) for v in values)
+    return x1, y1, x2, y2
+
+
+def _shape(record: Mapping[str, Any]) -> dict[str, Any]:
+    polygon = record.get("polygon")
+    return {**record, "box": _box(record["box"]), "polygon": None if polygon is None else tuple(map(float, polygon))}

@@ -1,0 +1,147 @@
+"""Questions about a picture: what they ask, and the many ways to ask the same.
+
+A question in one of the known families (presence, count, theme, location, scene) is recognised by its own words, so
+that the dataset's questions and the derived ones are reworded alike; any other question keeps its words.
+"""
+
+from __future__ import annotations
+
+import re
+from random import Random
+
+from skymoe.tasks.wording import loosen, pluralise, singularise, with_article
+
+SUFFIX = "Answer the question using a single word or phrase."
+_SUFFIXES = (SUFFIX, "Answer with a single word or phrase.", "Answer in one word or a short phrase.", "Answer briefly.")
+# These have an answer of another form in another task (digits, a box): the suffix tells the two apart.
+_SUFFIX_NEEDED = ("count", "location")
+
+_PICTURE = r"(?: (?:in|on|from) (?:this|the) (?:image|picture|photo|scene))?"
+_FAMILIES = (
+    ("theme", rf"what(?: is|'s) the (?:theme|topic|subject)(?: of (?:this|the) (?:image|picture|photo|scene))?()"),
+    ("scene", r"is this (?:an? )?(.+?) scene"),
+    ("presence", r"does (?:this|the) (?:image|picture|photo|scene) (?:contain|show|have) (?:an? |any |the )?(.+?)"),
+    ("presence", rf"(?:is|are) there (?:an? |any )?(.+?){_PICTURE}"),
+    ("location", rf"what(?: is|'s) the location of (?:the )?(.+?){_PICTURE}"),
+    ("count", rf"how many (.+?)(?: are there| are| is there| is)?{_PICTURE}"),
+)  # fmt: skip
+_PATTERNS = tuple((family, re.compile(pattern, re.IGNORECASE)) for family, pattern in _FAMILIES)
+
+_WORDINGS = {
+    "presence": (
+        "Is there {one} in this image?",
+        "Is there {one} in the picture?",
+        "Is there {one} here?",
+        "Are there any {many} in this image?",
+        "Are there {many} in the picture?",
+        "Are there any {many}?",
+        "Any {many}?",
+        "Any {many} here?",
+        "Does this picture contain {one}?",
+        "Does this picture contain {many}?",
+        "Does the image show any {many}?",
+        "Does this image contain any {many}?",
+        "Can you see {one}?",
+        "Can you see any {many} here?",
+        "Do you see {many} in this image?",
+        "Is {one} visible?",
+    ),
+    "theme": (
+        "What is the theme of this picture?",
+        "What is the theme of this image?",
+        "What is the theme?",
+        "What's the theme of this picture?",
+        "Theme?",
+        "Theme of the picture?",
+        "What theme does this picture have?",
+        "What is the topic of this picture?",
+        "What is the subject of this picture?",
+        "Which theme does the image have?",
+        "Name the theme of this picture.",
+        "Tell me the theme of the image.",
+        "Which theme fits this picture?",
+    ),
+    "scene": (
+        "Is this {a_scene} scene?",
+        "Does this image show {a_scene} scene?",
+        "Does the picture show {a_scene} scene?",
+        "Is the scene {scene}?",
+        "Is it {a_scene} scene?",
+        "Would you call this scene {scene}?",
+        "Could this be {a_scene} scene?",
+        "Is {scene} the theme of this picture?",
+        "Is this image of the class {scene}?",
+        "Does this picture belong to the scene {scene}?",
+        "Is this {scene}?",
+        "{scene}, yes or no?",
+    ),
+    "count": (
+        "How many {many} in the picture?",
+        "How many {many} are in the picture?",
+        "How many {many} are there in this image?",
+        "How many {many} are there?",
+        "How many {many} can you see?",
+        "How many {many}?",
+        "What is the number of {many} in the picture?",
+    ),
+    "location": (
+        "What is the location of the {noun} in this picture?",
+        "What is the location of the {noun}?",
+        "What's the location of the {noun} in the image?",
+        "In which part of the picture is the {noun}?",
+        "Where in the picture is the {noun}?",
+        "Which part of the image shows the {noun}?",
+    ),
+}
+
+
+def read_question(text: str) -> tuple[str, str] | None:
+    """The family of a question and the noun it asks about, as written: ("presence", "trees"); None for others."""
+    plain = " ".join(text.split()).rstrip("?.! ")
+    for family, pattern in _PATTERNS:
+        if match := pattern.fullmatch(plain):
+            noun = match.group(1).strip().lower()
+            # RSIVQA leaves the noun out of some questions ("How many  in the picture?").
+            if family != "theme" and (not noun or re.match(r"(in|on|from) (this|the) ", noun + " ")):
+                return None
+            return family, noun
+    return None
+
+
+def counted_noun(question: str) -> str | None:
+    """The singular name of what a "how many" question counts, or None."""
+    known = read_question(question)
+    return singularise(known[1]) if known and known[0] == "count" else None
+
+
+def presence_question(name: str) -> str:
+    """The canonical question whether an object is there."""
+    return f"Is there {with_article(name)} in this image?"
+
+
+def scene_question(label: str) -> str:
+    """The canonical question whether the picture shows this scene."""
+    return f"Is this {with_article(singular_scene(label))} scene?"
+
+
+def singular_scene(label: str) -> str:
+    """A label as the first part of "… scene": "storage tanks" → "storage tank"."""
+    return singularise(label)
+
+
+def reword(question: str, rng: Random) -> str:
+    """The same question in other words where its family is known, with or without a suffix."""
+    known = read_question(question)
+    family = known[0] if known else None
+    text = question
+    if known and family and rng.random() < 0.85:
+        noun = known[1]
+        one = singularise(noun)
+        text = rng.choice(_WORDINGS[family]).format(
+            noun=noun, one=with_article(one), many=pluralise(one), scene=noun, a_scene=with_article(noun)
+        )
+        text = text[:1].upper() + text[1:]
+    text = loosen(text, rng)
+    if family in _SUFFIX_NEEDED:
+        return f"{text} {SUFFIX}"
+    return f"{text} {rng.choice(_SUFFIXES)}" if rng.random() < 0.4 else text
