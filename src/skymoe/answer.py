@@ -13,9 +13,10 @@ from skymoe.boxes import Box
 class Answer:
     """An answer to one query.
 
-    ``text`` is the raw text, untouched. ``label`` is the scene, the yes/no or the short answer, ``number`` a count,
-    ``boxes`` are in pixels of the picture asked about, ``confidence`` is a probability. ``parsed`` is False where
-    the text does not answer the question in the form the task wants: such an answer is wrong, never left out.
+    ``text`` is the raw text, untouched. ``label`` is the scene, the yes/no or the short answer, ``number``
+    a count, ``boxes`` are in pixels of the picture asked about, ``confidence`` is a probability. ``parsed``
+    is False where the text does not answer the question in the form the task wants: such an answer is
+    wrong, never left out.
     """
 
     task: str
@@ -31,7 +32,7 @@ class Answer:
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types. Fields that do not apply are left out; ``task``, ``text`` and ``parsed`` always stand."""
+        """Plain JSON types; ``task``, ``text`` and ``parsed`` always stand, other fields where they apply."""
         record: dict[str, Any] = {"task": self.task, "text": self.text, "parsed": self.parsed}
         if self.label is not None:
             record["label"] = self.label

@@ -14,8 +14,9 @@ XYXY = tuple[float, float, float, float]
 class Region:
     """One annotated object.
 
-    ``name`` is the singular lower-case class name ("storage tank"), ``box`` is x1, y1, x2, y2 in pixels of the
-    sample's picture, ``polygon`` is x1, y1, x2, y2, … (oriented box or mask outline) in the same pixels.
+    ``name`` is the singular lower-case class name ("storage tank"), ``box`` is x1, y1, x2, y2 in pixels of
+    the sample's picture, ``polygon`` is x1, y1, x2, y2, … (oriented box or mask outline) in the same
+    pixels.
     """
 
     name: str
@@ -44,10 +45,11 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture. ``width`` and ``height`` are those of the picture as seen, after ``window`` was cut from the file.
+    """One picture. ``width`` and ``height`` are those of the picture as seen, cut to ``window``.
 
-    ``complete`` names the classes whose regions are annotated exhaustively, so that counting them is honest;
-    ``absent`` names the classes known not to be in the picture; ``labels`` is the dataset's closed list of scenes.
+    ``complete`` names the classes whose regions are annotated exhaustively, so that counting them is
+    honest; ``absent`` names the classes known not to be in the picture; ``labels`` is the dataset's closed
+    list of scenes.
     """
 
     id: str
@@ -108,4 +110,8 @@ def _box(values: Any) -> XYXY | None:
 
 def _shape(record: Mapping[str, Any]) -> dict[str, Any]:
     polygon = record.get("polygon")
-    return {**record, "box": _box(record["box"]), "polygon": None if polygon is None else tuple(map(float, polygon))}
+    return {
+        **record,
+        "box": _box(record["box"]),
+        "polygon": None if polygon is None else tuple(map(float, polygon)),
+    }

@@ -8,6 +8,7 @@ from skymoe.tasks.caption import Caption
 from skymoe.tasks.classify import Classify
 from skymoe.tasks.count import Count
 from skymoe.tasks.ground import Ground
+from skymoe.tasks.requests import read_request
 from skymoe.tasks.vqa import Vqa
 
 TASKS: dict[str, Task] = {task.name: task for task in (Caption(), Vqa(), Ground(), Count(), Classify())}
@@ -20,4 +21,15 @@ def get_task(name: str) -> Task:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "AnswerShape", "Box", "FreeText", "Integer", "OneOf", "Query", "Task", "get_task"]
+__all__ = [
+    "TASKS",
+    "AnswerShape",
+    "Box",
+    "FreeText",
+    "Integer",
+    "OneOf",
+    "Query",
+    "Task",
+    "get_task",
+    "read_request",
+]

@@ -16,10 +16,11 @@ from skymoe.sample import XYXY, Sample
 class Query:
     """One question on one picture, before it is worded.
 
-    ``subject`` is the object counted, the phrase grounded or the question asked; ``target`` the standardised answer
-    text (None when a user asks); ``kind`` the vqa question type; ``labels`` the closed list for classify;
-    ``references`` all captions; ``box`` the reference box of ground in pixels. ``official`` tells what the dataset
-    itself asks from what was derived from its annotation: only the former belongs in a benchmark's score.
+    ``subject`` is the object counted, the phrase grounded or the question asked; ``target`` the
+    standardised answer text (None when a user asks); ``kind`` the vqa question type; ``labels`` the closed
+    list of classify; ``references`` all captions; ``box`` the reference box of ground in pixels.
+    ``official`` marks what the dataset itself annotates for this task; the rest was derived to train on
+    (presence, absence, phrases).
     """
 
     task: str
@@ -64,13 +65,13 @@ AnswerShape = FreeText | OneOf | Integer | Box
 
 
 class Task(ABC):
-    """All knowledge about one task: how a sample becomes questions and targets, and how a text becomes an answer."""
+    """All knowledge about one task: from a sample to questions and targets, from a text to an answer."""
 
     name: ClassVar[str]
 
     @abstractmethod
     def queries(self, sample: Sample, rng: Random | None = None) -> list[Query]:
-        """Everything this sample can honestly be asked, negatives included; with ``rng`` a balanced choice of it."""
+        """Everything this sample can honestly be asked, negatives too; with ``rng`` a balanced choice."""
 
     @abstractmethod
     def prompt(self, query: Query, rng: Random | None = None) -> str:
@@ -84,7 +85,9 @@ class Task(ABC):
     def parse(self, text: str, *, width: int, height: int, labels: Sequence[str] = ()) -> Answer:
         """What ``text`` means for a picture of ``width`` × ``height`` pixels. Never raises for any text."""
 
-    def messages(self, query: Query, rng: Random | None = None, with_answer: bool = False) -> list[dict[str, Any]]:
+    def messages(
+        self, query: Query, rng: Random | None = None, with_answer: bool = False
+    ) -> list[dict[str, Any]]:
         """The ordinary chat format: the image, then the text; the assistant's turn when ``with_answer``."""
         content = [{"type": "image"}, {"type": "text", "text": self.prompt(query, rng)}]
         turns: list[dict[str, Any]] = [{"role": "user", "content": content}]

@@ -12,7 +12,7 @@ from skymoe.tasks.base import FreeText, Query, Task
 from skymoe.tasks.wording import loosen
 
 CANONICAL = "Describe this image in one sentence."
-_WORDINGS = (
+WORDINGS = (
     CANONICAL,
     "Describe this image.",
     "Describe the picture in one sentence.",
@@ -43,7 +43,7 @@ def tidy(caption: str) -> str:
 
 
 class Caption(Task):
-    """Target: one of the sample's captions; references: all of them, repeated ones included (they change CIDEr)."""
+    """Target: one of the captions; references: all of them, repeated ones too (they change CIDEr)."""
 
     name = "caption"
 
@@ -55,7 +55,7 @@ class Caption(Task):
         return [Query("caption", target=target, references=references, official=True)]
 
     def prompt(self, query: Query, rng: Random | None = None) -> str:
-        return loosen(rng.choice(_WORDINGS), rng) if rng else CANONICAL
+        return loosen(rng.choice(WORDINGS), rng) if rng else CANONICAL
 
     def shape(self, query: Query) -> FreeText:
         return FreeText(max_tokens=64)

@@ -13,7 +13,9 @@ from skymoe.tasks.wording import loosen
 
 CANONICAL = "Which scene does this image belong to?"
 LONGEST_LIST = 12
-_WORDINGS = (
+# How often a training question names a short list, so that nano learns to read one.
+_LISTED = 0.1
+WORDINGS = (
     CANONICAL,
     "Which scene does this picture belong to?",
     "What scene is this?",
@@ -41,22 +43,27 @@ class Classify(Task):
     name = "classify"
 
     def queries(self, sample: Sample, rng: Random | None = None) -> list[Query]:
+        """One query; with ``rng`` its list is now and then a short one: the label and a few others."""
         if sample.label is None:
             return []
+        target = display_label(sample.label)
         labels = tuple(dict.fromkeys(map(display_label, sample.labels)))
-        return [Query("classify", target=display_label(sample.label), labels=labels, official=True)]
+        others = [label for label in labels if label != target]
+        if rng is not None and len(labels) > LONGEST_LIST and rng.random() < _LISTED:
+            few = [target, *rng.sample(others, rng.randint(1, 5))]
+            labels = tuple(rng.sample(few, len(few)))
+        return [Query("classify", target=target, labels=labels, official=True)]
 
     def prompt(self, query: Query, rng: Random | None = None) -> str:
-        """The list of labels is appended only where the model cannot know it and it is short (≤ 12)."""
-        wording = loosen(rng.choice(_WORDINGS), rng) if rng else CANONICAL
-        if query.labels and len(query.labels) <= LONGEST_LIST and not is_trained(query.labels):
-            return f"{wording} Choose from: {', '.join(map(display_label, query.labels))}."
-        return wording
+        """The list is named only where it is short (≤ 12) and none of those nano knows by heart."""
+        listed = bool(query.labels) and len(query.labels) <= LONGEST_LIST and not is_trained(query.labels)
+        wording = loosen(rng.choice(WORDINGS), rng, keep_end=listed) if rng else CANONICAL
+        return f"{wording} Choose from: {', '.join(map(display_label, query.labels))}." if listed else wording
 
     def shape(self, query: Query) -> OneOf:
-        return OneOf(tuple(map(display_label, query.labels)) or TRAINED_LABELS)
+        return OneOf(tuple(dict.fromkeys(map(display_label, query.labels))) or TRAINED_LABELS)
 
     def parse(self, text: str, *, width: int, height: int, labels: Sequence[str] = ()) -> Answer:
-        """``label`` comes back in the caller's spelling; without ``labels`` the trained ones are looked for."""
+        """``label`` comes back in the caller's spelling; without ``labels`` the trained ones are sought."""
         found = find_labels(text, labels or TRAINED_LABELS)
         return Answer("classify", text, label=found[0] if len(found) == 1 else None, parsed=len(found) == 1)

@@ -1,15 +1,16 @@
-"""Phrases that name exactly one object among the regions of a picture, derived and checked by the same rules.
+"""Phrases that name exactly one object among a picture's regions, derived and checked by the same rules.
 
-With n objects of one class:
+With several objects of one class:
 
-* n = 1: "the storage tank", "the only storage tank".
-* size: "the largest" is at least 1.15 times the area of the second largest, "the smallest" at most 1/1.15 of the
-  second smallest.
-* corners: "the top-left" is the one whose centre is nearest to that corner of the picture, by at least 5 % of the
-  picture's diagonal before the second nearest (18 px of a 256 px picture: a glance can tell), and it lies in
-  that quarter of the picture: of two objects on one diagonal none is in the other two corners.
-* sides: "the leftmost" has the outermost centre by at least that margin, and no other one has an edge farther out.
-* "the central" is nearest to the picture's centre, by that margin, and within 20 % of the diagonal.
+* size: "the largest" has at least 1.15 times the area of the second largest; "the smallest" likewise.
+* corners: "the top-left" has its centre nearest to that corner of the picture, nearer than the second by at
+  least 5 % of the picture's diagonal (18 px of 256 × 256: a glance can tell), and lies in that quarter of the
+  picture, so that of two objects on one diagonal none is called after the other two corners.
+* sides: "the leftmost" has the outermost centre by that same margin, and none has an edge farther out.
+* "the central" is nearest to the picture's centre by that margin, and within 20 % of the diagonal.
+
+With one object: "the storage tank", "the only storage tank". It is also "the largest", and "the top-left" or
+"the leftmost" where it lies in that quarter or half of the picture, but nothing so is derived.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from skymoe.sample import Expression, Region, Sample
-from skymoe.tasks.wording import same_object, singularise
+from skymoe.tasks.wording import same_object
 
 AREA_RATIO = 1.15
 MARGIN = 0.05
@@ -46,7 +47,8 @@ _MEANING = {word: name for name, words in _SYNONYMS.items() for word in words}
 _WORDS = "|".join(re.escape(word) for word in sorted(_MEANING, key=len, reverse=True))
 _BEFORE = re.compile(rf"(?:the |an? )?(?:({_WORDS}) )?(.+)")
 _AFTER = re.compile(
-    rf"(?:the |an? )?(.+?) (?:in|at|on|near) the ({_WORDS})(?: corner| side| edge| part)?(?: of the (?:image|picture))?"
+    rf"(?:the |an? )?(.+?) (?:in|at|on|near) the ({_WORDS})(?: corner| side| edge| part)?"
+    r"(?: of the (?:image|picture))?"
 )
 
 
@@ -68,104 +70,110 @@ def derive(sample: Sample) -> list[Expression]:
 
 
 def names_one(phrase: str, regions: Sequence[Region], width: float, height: float) -> bool:
-    """Whether ``phrase`` can be shown to name exactly one of ``regions``; False for phrases not understood."""
+    """Whether ``phrase`` can be shown to name exactly one region; False for phrases not understood."""
     named = referents(phrase, regions, width, height)
     return named is not None and len(named) == 1
 
 
-def referents(phrase: str, regions: Sequence[Region], width: float, height: float) -> tuple[Region, ...] | None:
-    """The regions ``phrase`` may mean: one where it is unambiguous, several where the margins are too small.
+def referents(
+    phrase: str, regions: Sequence[Region], width: float, height: float
+) -> tuple[Region, ...] | None:
+    """The regions ``phrase`` may mean: one where it is clear, several where the margins are too small.
 
-    None where the phrase is outside this grammar (colours, relations between objects). ``width`` and ``height``
-    are those of the picture in pixels.
+    None where the phrase is outside this grammar (colours, relations between objects, other classes).
+    ``width`` and ``height`` are those of the picture in pixels.
     """
     read = read_phrase(phrase, [region.name for region in regions])
     if read is None:
         return None
     modifier, noun = read
     objects = [region for region in regions if same_object(region.name, noun)]
-    if modifier is None or modifier == "only" or len(objects) < 2:
+    if modifier in (None, "only") or not objects:
         return tuple(objects)
+    assert modifier is not None
+    if len(objects) == 1:
+        return tuple(region for region in objects if _lies(modifier, *_center(region), width, height))
     return tuple(_candidates(modifier, objects, width, height))
 
 
 def read_phrase(phrase: str, names: Sequence[str]) -> tuple[str | None, str] | None:
-    """The canonical modifier (or None) and the noun of ``phrase``, given the class names that may occur."""
+    """The canonical modifier (or None) and the singular noun of ``phrase``, which must be one of ``names``.
+
+    A plural is not understood: it does not name one object.
+    """
     plain = " ".join(phrase.lower().split()).rstrip(".?!")
     if match := _AFTER.fullmatch(plain):
-        noun, word = match.group(1), match.group(2)
+        noun, word = match.groups()
         return (_MEANING[word], noun) if _known(noun, names) else None
-    match = _BEFORE.fullmatch(plain)
-    if match is None:
-        return None
     bare = re.sub(r"^(?:the|an?) ", "", plain)
     if _known(bare, names):
         return None, bare
-    word, noun = match.group(1), match.group(2)
-    return (_MEANING[word], noun) if word and _known(noun, names) else None
+    match = _BEFORE.fullmatch(plain)
+    if match is None or match[1] is None or not _known(match[2], names):
+        return None
+    return _MEANING[match[1]], match[2]
 
 
 def reword(phrase: str, rng: Random) -> str:
     """The same phrase with a synonym of its modifier ("upper left" for "top-left"); other phrases stay."""
     match = re.fullmatch(rf"(the )({_WORDS})( .+)", phrase)
-    if match is None or _MEANING[match.group(2)] == "only":
+    if match is None or _MEANING[match[2]] == "only":
         return phrase
-    return match.group(1) + rng.choice(_SYNONYMS[_MEANING[match.group(2)]]) + match.group(3)
+    return match[1] + rng.choice(_SYNONYMS[_MEANING[match[2]]]) + match[3]
 
 
 def _known(noun: str, names: Sequence[str]) -> bool:
-    # No regions at all leaves nothing to tell a class name by: then any noun will do, and it names none of them.
-    return not names or any(same_object(name, noun) or same_object(name, singularise(noun)) for name in names)
+    return any(same_object(name, noun) for name in names)
 
 
 def _candidates(modifier: str, objects: list[Region], width: float, height: float) -> list[Region]:
-    areas = [(r.box[2] - r.box[0]) * (r.box[3] - r.box[1]) for r in objects]
-    if modifier == "largest":
-        return [r for r, area in zip(objects, areas, strict=True) if area * AREA_RATIO > max(areas)]
-    if modifier == "smallest":
-        return [r for r, area in zip(objects, areas, strict=True) if area < min(areas) * AREA_RATIO]
-    diagonal = math.hypot(width, height)
-    score = _position_score(modifier, width, height)
-    scores = [score(*_center(region)) for region in objects]
-    best = min(scores)
-    if modifier == "central" and best > CENTRAL_WITHIN * diagonal:
+    """Those of several objects that ``modifier`` may mean, the clearest first."""
+    if modifier in ("largest", "smallest"):
+        areas = [(r.box[2] - r.box[0]) * (r.box[3] - r.box[1]) for r in objects]
+        least, most = min(areas) * AREA_RATIO, max(areas) / AREA_RATIO
+        fits = [area > most if modifier == "largest" else area < least for area in areas]
+        return [region for region, fit in zip(objects, fits, strict=True) if fit]
+    score, edge = _ORDER[modifier] if modifier in _ORDER else (_distance_to(modifier, width, height), None)
+    scores = [score(region) for region in objects]
+    first = objects[scores.index(min(scores))]
+    if edge is None and not _lies(modifier, *_center(first), width, height):
         return []
-    if "-" in modifier and not _in_quarter(modifier, *_center(objects[scores.index(best)]), width, height):
-        return []
-    edge = _EDGES.get(modifier)
-    near = [r for r, s in zip(objects, scores, strict=True) if s - best < MARGIN * diagonal]
-    if edge is not None and len(near) == 1:
-        near += [r for r in objects if r is not near[0] and edge(r) < edge(near[0])]
+    limit = min(scores) + MARGIN * math.hypot(width, height)
+    near = [region for region, s in zip(objects, scores, strict=True) if region is first or s < limit]
+    if edge is not None:
+        near += [region for region in objects if region not in near and edge(region) < edge(first)]
     return near
-
-
-_EDGES: dict[str, Callable[[Region], float]] = {
-    "leftmost": lambda r: r.box[0],
-    "rightmost": lambda r: -r.box[2],
-    "topmost": lambda r: r.box[1],
-    "bottom": lambda r: -r.box[3],
-}
-
-
-def _position_score(modifier: str, width: float, height: float) -> Callable[[float, float], float]:
-    """What is smallest for the object that ``modifier`` names; pixels."""
-    sides: dict[str, Callable[[float, float], float]] = {
-        "leftmost": lambda x, y: x,
-        "rightmost": lambda x, y: -x,
-        "topmost": lambda x, y: y,
-        "bottom": lambda x, y: -y,
-    }
-    if modifier in sides:
-        return sides[modifier]
-    x0 = 0.0 if "left" in modifier else width if "right" in modifier else width / 2
-    y0 = 0.0 if "top" in modifier else height if "bottom" in modifier else height / 2
-    return lambda x, y: math.hypot(x - x0, y - y0)
-
-
-def _in_quarter(corner: str, x: float, y: float, width: float, height: float) -> bool:
-    return ("left" in corner) == (x < width / 2) and ("top" in corner) == (y < height / 2)
 
 
 def _center(region: Region) -> tuple[float, float]:
     x1, y1, x2, y2 = region.box
     return (x1 + x2) / 2, (y1 + y2) / 2
+
+
+_Score = Callable[[Region], float]
+# By what the outermost object is found (its centre), and what none may have farther out (its edge).
+_ORDER: dict[str, tuple[_Score, _Score]] = {
+    "leftmost": (lambda r: _center(r)[0], lambda r: r.box[0]),
+    "rightmost": (lambda r: -_center(r)[0], lambda r: -r.box[2]),
+    "topmost": (lambda r: _center(r)[1], lambda r: r.box[1]),
+    "bottom": (lambda r: -_center(r)[1], lambda r: -r.box[3]),
+}
+
+
+def _distance_to(place: str, width: float, height: float) -> _Score:
+    """Pixels from a region's centre to the corner or the middle of the picture."""
+    x0 = 0.0 if "left" in place else width if "right" in place else width / 2
+    y0 = 0.0 if "top" in place else height if "bottom" in place else height / 2
+    return lambda region: math.dist(_center(region), (x0, y0))
+
+
+def _lies(modifier: str, x: float, y: float, width: float, height: float) -> bool:
+    """Whether a point lies in the quarter, half or middle of the picture that ``modifier`` speaks of."""
+    if modifier == "central":
+        return math.hypot(x - width / 2, y - height / 2) <= CENTRAL_WITHIN * math.hypot(width, height)
+    return not (
+        ("left" in modifier and x >= width / 2)
+        or ("right" in modifier and x <= width / 2)
+        or ("top" in modifier and y >= height / 2)
+        or ("bottom" in modifier and y <= height / 2)
+    )

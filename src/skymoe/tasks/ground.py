@@ -14,7 +14,7 @@ from skymoe.tasks.base import Box, Query, Task
 from skymoe.tasks.wording import loosen
 
 CANONICAL = "[refer] Where is <p> {phrase} </p>?"
-_WORDINGS = (
+WORDINGS = (
     CANONICAL,
     "[refer] Where is {phrase}?",
     "[refer] {phrase}",
@@ -56,7 +56,7 @@ class Ground(Task):
             raise UserError("no phrase to locate: name one object, for instance 'the largest storage tank'")
         if rng is None:
             return CANONICAL.format(phrase=phrase)
-        return loosen(rng.choice(_WORDINGS).format(phrase=expressions.reword(phrase, rng)), rng)
+        return loosen(rng.choice(WORDINGS).format(phrase=expressions.reword(phrase, rng)), rng)
 
     def shape(self, query: Query) -> Box:
         return Box()
@@ -64,6 +64,6 @@ class Ground(Task):
     def parse(
         self, text: str, *, width: int, height: int, labels: Sequence[str] = (), notation: str = "geochat"
     ) -> Answer:
-        """All boxes in ``text``, in pixels and clipped to the picture; see :func:`skymoe.boxes.parse_boxes`."""
+        """All boxes in ``text``, in pixels, clipped to the picture: :func:`skymoe.boxes.parse_boxes`."""
         found = boxes.parse_boxes(text, width, height, notation)
         return Answer("ground", text, boxes=found, parsed=bool(found))

@@ -1,7 +1,7 @@
 """Questions about a picture: what they ask, and the many ways to ask the same.
 
-A question in one of the known families (presence, count, theme, location, scene) is recognised by its own words, so
-that the dataset's questions and the derived ones are reworded alike; any other question keeps its words.
+A question in one of the known families (presence, count, theme, location, scene) is recognised by its own
+words, so that the dataset's questions and derived ones are reworded alike; any other keeps its words.
 """
 
 from __future__ import annotations
@@ -9,22 +9,30 @@ from __future__ import annotations
 import re
 from random import Random
 
-from skymoe.tasks.wording import loosen, pluralise, singularise, with_article
+from skymoe.tasks.wording import loosen, pluralise, singularise, synonyms, with_article
 
 SUFFIX = "Answer the question using a single word or phrase."
-_SUFFIXES = (SUFFIX, "Answer with a single word or phrase.", "Answer in one word or a short phrase.", "Answer briefly.")
+_SUFFIXES = (
+    SUFFIX,
+    "Answer with a single word or phrase.",
+    "Answer in one word or a short phrase.",
+    "Answer briefly.",
+)
 # These have an answer of another form in another task (digits, a box): the suffix tells the two apart.
 _SUFFIX_NEEDED = ("count", "location")
 
-_PICTURE = r"(?: (?:in|on|from) (?:this|the) (?:image|picture|photo|scene))?"
+_PLACE = r"(?:this|the) (?:image|picture|photo|scene)"
+_IN = rf"(?: (?:in|on|from) {_PLACE})?"
 _FAMILIES = (
-    ("theme", rf"what(?: is|'s) the (?:theme|topic|subject)(?: of (?:this|the) (?:image|picture|photo|scene))?()"),
+    ("theme", rf"what(?: is|'s) the (?:theme|topic|subject)(?: of {_PLACE})?()"),
     ("scene", r"is this (?:an? )?(.+?) scene"),
-    ("presence", r"does (?:this|the) (?:image|picture|photo|scene) (?:contain|show|have) (?:an? |any |the )?(.+?)"),
-    ("presence", rf"(?:is|are) there (?:an? |any )?(.+?){_PICTURE}"),
-    ("location", rf"what(?: is|'s) the location of (?:the )?(.+?){_PICTURE}"),
-    ("count", rf"how many (.+?)(?: are there| are| is there| is)?{_PICTURE}"),
-)  # fmt: skip
+    ("presence", rf"does {_PLACE} (?:contain|show|have) (?:an? |any |the )?(.+?)"),
+    ("presence", rf"(?:is|are) there (?:an? |any )?(.+?){_IN}"),
+    ("presence", rf"(?:can|do) you see (?:an? |any )?(.+?){_IN}"),
+    ("presence", rf"any (.+?)(?: here|{_IN})"),
+    ("location", rf"what(?: is|'s) the location of (?:the )?(.+?){_IN}"),
+    ("count", rf"how many (.+?)(?: are there| are| is there| is)?{_IN}"),
+)
 _PATTERNS = tuple((family, re.compile(pattern, re.IGNORECASE)) for family, pattern in _FAMILIES)
 
 _WORDINGS = {
@@ -96,7 +104,7 @@ _WORDINGS = {
 
 
 def read_question(text: str) -> tuple[str, str] | None:
-    """The family of a question and the noun it asks about, as written: ("presence", "trees"); None for others."""
+    """The family of a question and the noun in it, as written: ("presence", "trees"); None for others."""
     plain = " ".join(text.split()).rstrip("?.! ")
     for family, pattern in _PATTERNS:
         if match := pattern.fullmatch(plain):
@@ -120,28 +128,25 @@ def presence_question(name: str) -> str:
 
 
 def scene_question(label: str) -> str:
-    """The canonical question whether the picture shows this scene."""
-    return f"Is this {with_article(singular_scene(label))} scene?"
-
-
-def singular_scene(label: str) -> str:
-    """A label as the first part of "… scene": "storage tanks" → "storage tank"."""
-    return singularise(label)
+    """The canonical question whether the picture shows this scene: "Is this a storage tank scene?"."""
+    return f"Is this {with_article(singularise(label))} scene?"
 
 
 def reword(question: str, rng: Random) -> str:
     """The same question in other words where its family is known, with or without a suffix."""
     known = read_question(question)
-    family = known[0] if known else None
+    family, noun = known or ("", "")
+    suffix = rng.choice(_SUFFIXES) if rng.random() < 0.4 else ""
+    if family in _SUFFIX_NEEDED:
+        suffix = SUFFIX
     text = question
-    if known and family and rng.random() < 0.85:
-        noun = known[1]
+    if family and rng.random() < 0.85:
         one = singularise(noun)
+        if family == "presence" and rng.random() < 0.25:
+            one = rng.choice(synonyms(one))
         text = rng.choice(_WORDINGS[family]).format(
             noun=noun, one=with_article(one), many=pluralise(one), scene=noun, a_scene=with_article(noun)
         )
         text = text[:1].upper() + text[1:]
-    text = loosen(text, rng)
-    if family in _SUFFIX_NEEDED:
-        return f"{text} {SUFFIX}"
-    return f"{text} {rng.choice(_SUFFIXES)}" if rng.random() < 0.4 else text
+    text = loosen(text, rng, keep_end=bool(suffix))
+    return f"{text} {suffix}".rstrip()

@@ -11,7 +11,7 @@ from skymoe.answer import Answer
 from skymoe.errors import UserError
 from skymoe.sample import Question, Sample
 from skymoe.tasks.base import FreeText, OneOf, Query, Task
-from skymoe.tasks.labels import display_label, find_labels, same_label
+from skymoe.tasks.labels import display_label, find_labels, label_key, same_label
 from skymoe.tasks.numbers import parse_count
 from skymoe.tasks.questions import SUFFIX, presence_question, read_question, reword, scene_question
 from skymoe.tasks.wording import singularise
@@ -21,8 +21,9 @@ _YES_NO_QUESTION = re.compile(r"(is|are|was|were|does|do|did|can|could|has|have|
 # Scenes that are objects: where the scene is one, at least one such object is to be seen.
 _SCENE_OBJECTS = {
     "airplane": "airplane", "bridge": "bridge", "buildings": "building", "church": "church", "forest": "tree",
-    "mobile home park": "mobile home", "overpass": "overpass", "pond": "pond", "river": "river", "runway": "runway",
-    "stadium": "stadium", "storage tanks": "storage tank", "tennis court": "tennis court", "viaduct": "viaduct",
+    "mobile home park": "mobile home", "overpass": "overpass", "pond": "pond", "river": "river",
+    "runway": "runway", "stadium": "stadium", "storage tanks": "storage tank", "tennis court": "tennis court",
+    "viaduct": "viaduct",
 }  # fmt: skip
 
 
@@ -53,7 +54,9 @@ class Vqa(Task):
                 found.append(Query("vqa", "What is the theme of this picture?", label, kind="theme"))
             others = [name for name in sample.labels if not same_label(name, label)]
             found.append(_yes_no(scene_question(label), True, "scene"))
-            found += _thin([_yes_no(scene_question(display_label(n)), False, "scene") for n in others], 1, rng)
+            found += _thin(
+                [_yes_no(scene_question(display_label(n)), False, "scene") for n in others], 1, rng
+            )
         return found
 
     def prompt(self, query: Query, rng: Random | None = None) -> str:
@@ -76,28 +79,35 @@ class Vqa(Task):
         answer = normalise_answer(text)
         label: str | None = answer or None
         if labels:
-            found = find_labels(answer, labels)
+            # Yes and no only by the first token: "there is no doubt" is neither.
+            closed = all(label_key(name) in YES_NO for name in labels)
+            found = find_labels(answer if not closed or answer in YES_NO else "", labels)
             label = found[0] if len(found) == 1 else None
-        return Answer("vqa", text, label=label, number=parse_count(answer), parsed=label is not None)
+        number = None if answer in YES_NO else parse_count(answer)
+        return Answer("vqa", text, label=label, number=number, parsed=label is not None)
 
 
-_MARKERS = re.compile(r"<\|?/?\w+\|?>")
-_ANSWER_PART = re.compile(r".*(?:\banswer\s*(?:is\b|:)|\bassistant\s*:)\s*:?", re.DOTALL)
+_MARKERS = re.compile(r"<think>.*?</think>|<\|?/?[a-z_]+\|?>", re.DOTALL | re.IGNORECASE)
+_ANSWER_MARK = re.compile(r"\banswer\s*(?:is\b|:)\s*:?|\bassistant\s*:")
 _CLAUSE_END = re.compile(r"[!?;\n]|\.(?!\d)|:(?!\d)|\s[-–—]\s|\s(?=because\b|since\b)")
 _CLAUSE_WORD = re.compile(
-    r"(because|since|as|which|that|this|it|its|there|so|but|although|though|while|with|where|i|the (image|picture))\b"
+    r"(because|since|as|which|that|this|it|its|there|so|but|although|though|while|with|where|i)\b"
 )
 _EDGES = " \t\"'`*_~#()[]{}<>«»“”‘’.,;:!?-–—"
 
 
 def normalise_answer(text: str) -> str:
-    """The answer part only: NFKC, lower case, first clause, without quotes, markdown and punctuation around it.
+    """The answer part only: NFKC, lower case, first clause, no quotes, markdown or punctuation around it.
 
-    An answer that begins with "yes" or "no" is that word. A comma ends the clause unless it separates the items
-    of a list that closes with "and" or "or" ("left, center and right" is one answer).
+    An answer that begins with "yes" or "no" is that word. A comma ends the clause unless it separates the
+    items of a list that closes with "and" or "or" ("left, center and right" is one answer).
     """
     plain = _MARKERS.sub(" ", unicodedata.normalize("NFKC", text)).lower()
-    plain = _ANSWER_PART.sub("", plain, count=1).lstrip(_EDGES + "\r\n")
+    start = 0
+    for mark in _ANSWER_MARK.finditer(plain):
+        # What follows the last mark, unless nothing does.
+        start = mark.end() if plain[mark.end() :].strip(_EDGES + "\r\n") else start
+    plain = plain[start:].lstrip(_EDGES + "\r\n")
     clause = _CLAUSE_END.split(plain, maxsplit=1)[0]
     items = [item.strip() for item in re.split(r",(?!\d)", clause)]
     listed = (
@@ -109,6 +119,23 @@ def normalise_answer(text: str) -> str:
     clause = " ".join(clause.split()).strip(_EDGES)
     first = re.match(r"\w+", clause)
     return first.group() if first and first.group() in YES_NO else clause
+
+
+def same_answer(text: str, reference: str) -> bool:
+    """Whether ``text`` gives the answer ``reference``; an empty answer never does.
+
+    Both are normalised; then spelling ("parkinglot", "Parking lot") and the way a number is written ("13",
+    "thirteen") do not matter.
+    """
+    given, wanted = normalise_answer(text), normalise_answer(reference)
+    if not given or given == wanted:
+        return bool(given)
+    if given in YES_NO or wanted in YES_NO:
+        return False
+    number = parse_count(wanted)
+    return label_key(given) == label_key(wanted) != "" or (
+        number is not None and parse_count(given) == number
+    )
 
 
 def _official(question: Question) -> Query:
