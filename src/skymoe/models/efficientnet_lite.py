@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-# (kernel, stride, expansion, channels, repeats) of the seven stages of Lite0 (Tan & Le 2019, Table 1, without squeeze-excite)
+# (kernel, stride, expansion, channels, repeats) of Lite0's seven stages (Tan & Le 2019, Table 1, no squeeze-excite)
 STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -32,8 +32,9 @@ FINE_LEVELS = {8: 2, 16: 4}
 
 
 class EfficientNetLiteConfig(PreTrainedConfig):
-    """One token per 32×32 pixels, made of the 1280 head channels and, for each stride in `fine_strides`, the finer map's
-    channels of the same cell laid side by side (space to depth), so that 49 tokens still know where small things are."""
+    """One token per 32×32 pixels: the 1280 head channels and, for each stride in `fine_strides`, the finer map's
+    channels of the same cell laid side by side (space to depth), so that 49 tokens still know where small things are.
+    """
 
     model_type = "efficientnet_lite_vision"
 
@@ -50,7 +51,7 @@ class EfficientNetLiteConfig(PreTrainedConfig):
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with TensorFlow's "SAME" padding, which the weights were trained with (the odd pixel goes right/bottom)."""
+    """Convolution with TensorFlow's "SAME" padding, as the weights were trained (the odd pixel goes right/bottom)."""
 
     def forward(self, x: Tensor) -> Tensor:
         pads: list[int] = []

@@ -35,11 +35,11 @@ def record_routing() -> Iterator[list[Tensor]]:
 class TokenRouter(nn.Module):
     """Scores every token against every expert and keeps the best K (Eq. 3 and 4).
 
-    P(x) = softmax(W x) over the E experts, in float32 whatever the model's dtype, without bias (Eq. 3). The K largest
-    probabilities are the weights of the experts' outputs (Eq. 4). They are renormalised to sum to one by default, so that
+    P(x) = softmax(W x) over the E experts, in float32 whatever the model's dtype, without bias (Eq. 3). The K
+    largest probabilities weight the experts' outputs (Eq. 4). They are renormalised to sum to one by default, so that
     K cloned experts equal the dense FFN they were cloned from; `normalize=False` is Eq. 4 as printed.
 
-    With `conditioned=True` a second bias-free projection adds a term computed from the pooled instruction, the same for all
+    With `conditioned=True` a second bias-free projection adds a term from the pooled instruction, the same for all
     tokens of a sample: the "task- and granularity-aware" routing that the abstract claims. It starts at zero.
     """
 
@@ -61,9 +61,9 @@ class TokenRouter(nn.Module):
         self.instruction_weight: nn.Parameter | None = None
         if conditioned:
             self.instruction_weight = nn.Parameter(torch.zeros(num_experts, hidden_size))
-        # Set by the model before each forward pass (B, D). An attribute and not an argument, because the decoder layers of
-        # the library call their FFN with the hidden states alone; it survives until the backward pass, so that gradient
-        # checkpointing recomputes the same routing.
+        # Set by the model before each forward pass (B, D). An attribute and not an argument, because the library's
+        # decoder layers call their FFN with the hidden states alone; it survives until the backward pass, so that
+        # gradient checkpointing recomputes the same routing.
         self.instruction_BD: Tensor | None = None
 
     def forward(self, x_BSD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,7 +83,7 @@ class TokenRouter(nn.Module):
 class Experts(nn.Module):
     """E gated FFNs with their weights stacked in 3-D tensors: down(act(gate x) · up x).
 
-    The decorator swaps `forward` for the library's batched or grouped kernels according to `config._experts_implementation`;
+    The decorator swaps `forward` for the library's batched or grouped kernels by `config._experts_implementation`;
     the loop below is the readable reference ("eager"). Its signature and attribute names are what those kernels expect.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from transformers import LlavaConfig
 
 
@@ -45,7 +47,7 @@ class SkyMoeConfig(LlavaConfig):
     router_aux_loss_reduction: str = "mean"
     output_router_logits: bool = False
 
-    def __post_init__(self, **kwargs):
+    def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         depth = self.text_config.num_hidden_layers
         if any(not 0 <= layer < depth for layer in self.expert_layers):

@@ -1,7 +1,7 @@
 """SkyMoE: the LLaVA model of Transformers whose decoder carries experts in place of some of its FFNs.
 
 Shapes: B batch, S sequence, T = B·S tokens, D hidden size, V vocabulary, E experts, N visual tokens of a picture.
-Vision tower, adaptor, decoder, caches and masks are the library's; what is written here is where SkyMoE differs from LLaVA.
+Vision tower, adaptor, decoder, caches and masks are the library's; here stands where SkyMoE differs from LLaVA.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModel, LlavaForConditionalGeneration, LlavaModel, LlavaPreTrainedModel

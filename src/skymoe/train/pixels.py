@@ -1,0 +1,38 @@
+"""From a sample to the pixels the tower sees in training: a random view, resized to the model's square."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers.image_processing_utils import BaseImageProcessor
+
+from skymoe.data.views import random_view
+from skymoe.pictures import open_sample
+from skymoe.sample import Sample
+
+from .recipe import Views
+
+
+class TrainingPixels:
+    """`pixels(sample, rng)` → the sample as the view shows it, and (3, H, W) float32 as the processor makes them."""
+
+    def __init__(self, processor: BaseImageProcessor, views: Views) -> None:
+        self.size = (processor.size["width"], processor.size["height"])
+        # The processor's own arithmetic for one picture, without its per-call overhead; a test compares the two.
+        self.mean = torch.tensor(processor.image_mean).view(3, 1, 1)
+        self.std = torch.tensor(processor.image_std).view(3, 1, 1)
+        self.views = views
+
+    def __call__(self, sample: Sample, rng: Random) -> tuple[Sample, Tensor]:
+        picture = open_sample(sample)
+        seen, transform = random_view(sample, rng, dihedral=self.views.dihedral, crop=self.views.crop)
+        picture = transform.apply(picture).resize(self.size, Image.Resampling.BICUBIC)
+        values = torch.from_numpy(np.array(picture, dtype=np.float32)).permute(2, 0, 1) / 255
+        if spread := self.views.brightness:
+            gain, shift = 1 + rng.uniform(-spread, spread), rng.uniform(-spread, spread) / 2
+            values = ((values - 0.5) * gain + 0.5 + shift).clamp(0, 1)
+        return seen, (values - self.mean) / self.std
