@@ -14,7 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
+
+from .positions import interpolate_position_embedding
 
 # (kernel, stride, expansion, channels, repeats) of Lite0's seven stages (Tan & Le 2019, Table 1, no squeeze-excite)
 STAGES = (
@@ -141,12 +144,12 @@ class EfficientNetLiteModel(PreTrainedModel):
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
 
     def _positions(self, height: int, width: int) -> Tensor:
-        side = math.isqrt(self.position_embedding.shape[0])
-        if (height, width) == (side, side):
-            return self.position_embedding
-        grid = self.position_embedding.T.reshape(1, -1, side, side)
-        grid = F.interpolate(grid, size=(height, width), mode="bicubic", align_corners=False)
-        return grid.flatten(2).transpose(1, 2)[0]
+        return interpolate_position_embedding(self.position_embedding, (height, width), prefix_tokens=0)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if module is self:
+            init.zeros_(self.position_embedding)
 
 
 def fold_imagenet_weights(state: Mapping[str, Tensor], eps: float = 1e-3) -> dict[str, Tensor]:
