@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.integrations import use_experts_implementation
 
@@ -56,22 +57,31 @@ class TokenRouter(nn.Module):
         super().__init__()
         self.top_k = top_k
         self.normalize = normalize
+        self.init_std = init_std
         self.weight = nn.Parameter(torch.empty(num_experts, hidden_size))
-        nn.init.normal_(self.weight, std=init_std)
         self.instruction_weight: nn.Parameter | None = None
         if conditioned:
-            self.instruction_weight = nn.Parameter(torch.zeros(num_experts, hidden_size))
+            self.instruction_weight = nn.Parameter(torch.empty(num_experts, hidden_size))
+        self.reset_parameters()
         # Set by the model before each forward pass (B, D). An attribute and not an argument, because the library's
         # decoder layers call their FFN with the hidden states alone; it survives until the backward pass, so that
         # gradient checkpointing recomputes the same routing.
         self.instruction_BD: Tensor | None = None
 
+    def reset_parameters(self) -> None:
+        """Random router, instruction term zero; weights that `from_pretrained` has read are left alone."""
+        init.normal_(self.weight, std=self.init_std)
+        if self.instruction_weight is not None:
+            init.zeros_(self.instruction_weight)
+
     def forward(self, x_BSD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (T, E) in float32, weights (T, K) in the dtype of `x_BSD`, expert indices (T, K)."""
-        logits_BSE = F.linear(x_BSD.float(), self.weight.float())
-        if self.instruction_weight is not None and self.instruction_BD is not None:
-            term_BE = F.linear(self.instruction_BD.float(), self.instruction_weight.float())
-            logits_BSE = logits_BSE + term_BE[:, None, :]
+        # Autocast would turn the float32 projection back into bfloat16, and a rounded logit into another expert.
+        with torch.autocast(x_BSD.device.type, enabled=False):
+            logits_BSE = F.linear(x_BSD.float(), self.weight.float())
+            if self.instruction_weight is not None and self.instruction_BD is not None:
+                term_BE = F.linear(self.instruction_BD.float(), self.instruction_weight.float())
+                logits_BSE = logits_BSE + term_BE[:, None, :]
         logits_TE = logits_BSE.flatten(0, 1)
         weights_TK, experts_TK = logits_TE.softmax(dim=-1).topk(self.top_k, dim=-1)
         if self.normalize:
@@ -93,8 +103,13 @@ class Experts(nn.Module):
         self.gate_up_proj = nn.Parameter(torch.empty(num_experts, 2 * width, hidden_size))
         self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, width))
         self.act_fn = ACT2FN[activation]
+        self.init_std = config.text_config.initializer_range
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Random experts; weights that `from_pretrained` has read are left alone."""
         for weight in (self.gate_up_proj, self.down_proj):
-            nn.init.normal_(weight, std=config.text_config.initializer_range)
+            init.normal_(weight, std=self.init_std)
 
     def forward(self, hidden_states: Tensor, top_k_index: Tensor, top_k_weights: Tensor) -> Tensor:
         """(T, D), (T, K), (T, K) → (T, D): the weighted sum of the chosen experts' outputs (Eq. 2)."""

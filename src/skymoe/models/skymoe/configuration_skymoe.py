@@ -50,6 +50,16 @@ class SkyMoeConfig(LlavaConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         depth = self.text_config.num_hidden_layers
+        if self.moe_layer_interval < 1 or self.moe_layer_offset < 0:
+            raise ValueError(
+                f"moe_layer_interval={self.moe_layer_interval} must be at least 1 and "
+                f"moe_layer_offset={self.moe_layer_offset} at least 0"
+            )
+        if self.num_experts and not self.expert_layers:
+            raise ValueError(
+                f"num_experts={self.num_experts} but no layer of the decoder's {depth} has experts: lower "
+                f"moe_layer_offset={self.moe_layer_offset}, name moe_layers, or set num_experts=0 for a dense model"
+            )
         if any(not 0 <= layer < depth for layer in self.expert_layers):
             raise ValueError(
                 f"moe_layers={self.moe_layers} names layers outside 0…{depth - 1}, the decoder's depth"
@@ -73,7 +83,7 @@ class SkyMoeConfig(LlavaConfig):
         if not self.num_experts:
             return []
         if self.moe_layers is not None:
-            return sorted(self.moe_layers)
+            return sorted(set(self.moe_layers))
         return list(range(self.moe_layer_offset, self.text_config.num_hidden_layers, self.moe_layer_interval))
 
 

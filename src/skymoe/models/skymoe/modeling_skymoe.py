@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModel, LlavaForConditionalGeneration, LlavaModel, LlavaPreTrainedModel
 from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast, LlavaMultiModalProjector
 
-from ..moe import SparseMoeBlock, TokenRouter, record_routing, total_balance_loss
+from ..moe import Experts, SparseMoeBlock, TokenRouter, record_routing, total_balance_loss
 from .configuration_skymoe import SkyMoeConfig
 
 IGNORED_LABEL = -100
@@ -40,6 +41,16 @@ class SkyMoePreTrainedModel(LlavaPreTrainedModel):
         # The library looks for its decorator in this module's source; ours stands in models/moe.py.
         return True
 
+    def initialize_weights(self) -> None:
+        """Also give routers and experts that no checkpoint filled their start. The library asks the nearest
+        PreTrainedModel, here the decoder, to initialise a module, and no decoder knows these."""
+        for module in self.modules():
+            ours = isinstance(module, (TokenRouter, Experts))
+            if ours and not getattr(module, "_is_hf_initialized", False):
+                with torch.no_grad():
+                    module.reset_parameters()
+        super().initialize_weights()
+
 
 class SkyMoeModel(SkyMoePreTrainedModel, LlavaModel):
     """Vision tower, adaptor and decoder, without the language-model head."""
@@ -51,25 +62,43 @@ class SkyMoeModel(SkyMoePreTrainedModel, LlavaModel):
         self.vision_tower = AutoModel.from_config(config.vision_config)
         self.multi_modal_projector = LlavaMultiModalProjector(config)
         self.language_model = AutoModel.from_config(config.text_config)
+        layers: Any = getattr(self.language_model, "layers", None)
         for index in config.expert_layers:
-            layer = self.language_model.layers[index]
-            if not all(
-                hasattr(getattr(layer, "mlp", None), name) for name in ("gate_proj", "up_proj", "down_proj")
-            ):
+            ffn = getattr(layers[index], "mlp", None) if layers is not None else None
+            if ffn is None or not all(hasattr(ffn, name) for name in ("gate_proj", "up_proj", "down_proj")):
                 raise ValueError(
                     f"decoder {config.text_config.model_type!r} has no Llama-like FFN in layer {index} "
                     "(mlp.gate_proj, up_proj, down_proj); choose a Llama, Mistral or Qwen decoder"
                 )
-            layer.mlp = SparseMoeBlock(config)
+            if getattr(ffn.gate_proj, "bias", None) is not None:
+                raise ValueError(
+                    f"decoder {config.text_config.model_type!r} has biases in its FFN (mlp_bias=True), "
+                    "which experts have not"
+                )
+            layers[index].mlp = SparseMoeBlock(config)
         self.post_init()
 
-    def get_image_features(self, pixel_values: Tensor, **kwargs: Any) -> Any:
+    def get_image_features(
+        self,
+        pixel_values: Tensor,
+        vision_feature_layer: int | list[int] | None = None,
+        vision_feature_select_strategy: str | None = None,
+        image_sizes: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Visual tokens after the adaptor. Pictures of another size than the tower was made for get their position
-        embeddings interpolated, which `LlavaModel` does not hand down to CLIP by itself."""
+        embeddings interpolated, which `LlavaModel` does not ask of CLIP and SigLIP by itself."""
         native = getattr(self.config.vision_config, "image_size", None)
-        if self.config.vision_config.model_type == "clip_vision_model" and pixel_values.shape[-1] != native:
+        towers = ("clip_vision_model", "siglip_vision_model")
+        if self.config.vision_config.model_type in towers and pixel_values.shape[-2:] != (native, native):
             kwargs["interpolate_pos_encoding"] = True
-        return super().get_image_features(pixel_values=pixel_values, **kwargs)
+        return super().get_image_features(
+            pixel_values=pixel_values,
+            vision_feature_layer=vision_feature_layer,
+            vision_feature_select_strategy=vision_feature_select_strategy,
+            image_sizes=image_sizes,
+            **kwargs,
+        )
 
     def routers(self) -> list[TokenRouter]:
         """The routers of all MoE layers, from the first layer to the last."""
@@ -98,7 +127,11 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         self,
         input_ids: Tensor | None = None,
         pixel_values: Tensor | None = None,
-        attention_mask: Tensor | None = None,
+        attention_mask: Any = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        mm_encoder_outputs: dict[str, Any] | None = None,
         labels: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         token_mask: Tensor | None = None,
@@ -115,28 +148,43 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
             input_ids: (B, S) with N image tokens for each picture.
             pixel_values: (pictures, 3, H, W).
             attention_mask: (B, S) of 0/1, or a ready 4-D mask for packed sequences; then also give `token_mask`.
+            mm_encoder_outputs: {"image": what `get_image_features` returned} in place of `pixel_values`, so that a
+                picture is encoded once for many questions.
             token_mask: (B, S), False for padding, which then counts in no balance loss. Default: a 2-D attention mask.
             instruction_embeds: (B, D) pooled instruction for the conditioned router; computed from the prompt if None.
             answers_only: compute logits at supervised positions alone (saves memory and time in training); the returned
                 logits are then (supervised tokens, V).
+
+        Raises:
+            ValueError: the conditioned router is given packed sequences, or embeddings without their instruction.
         """
+        # The arguments are spelt out, because generation gives only what the signature names: without `position_ids`
+        # it would count a left-padded question's positions from its padding.
         if output_router_logits is None:
             output_router_logits = self.config.output_router_logits
-        if (
-            token_mask is None
-            and attention_mask is not None
-            and attention_mask.dim() == 2
-            and input_ids is not None
-        ):
-            token_mask = attention_mask[:, -input_ids.shape[1] :]
+        inputs = input_ids if input_ids is not None else inputs_embeds
+        plain_mask = isinstance(attention_mask, Tensor) and attention_mask.dim() == 2
+        if token_mask is None and plain_mask and attention_mask is not None and inputs is not None:
+            token_mask = attention_mask[:, -inputs.shape[1] :]
         if self.config.router_conditioning == "instruction" and instruction_embeds is None:
+            if isinstance(attention_mask, Tensor) and not plain_mask and labels is not None:
+                raise ValueError(
+                    "the instruction-conditioned router has one instruction a row: train it without packing"
+                )
             instruction_embeds = self._pool_instruction(input_ids, token_mask, labels)
         for router in self.model.routers():
             router.instruction_BD = instruction_embeds
 
         with record_routing() as router_logits:
             outputs = self.model(
-                input_ids=input_ids, pixel_values=pixel_values, attention_mask=attention_mask, **kwargs
+                input_ids=input_ids,
+                pixel_values=pixel_values,
+                attention_mask=attention_mask,
+                position_ids=position_ids,
+                past_key_values=past_key_values,
+                inputs_embeds=inputs_embeds,
+                mm_encoder_outputs=mm_encoder_outputs,
+                **kwargs,
             )
         hidden_BSD = outputs.last_hidden_state
         loss = aux_loss = None
@@ -153,8 +201,14 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
             aux_loss = total_balance_loss(
                 router_logits, token_mask, reduction=self.config.router_aux_loss_reduction
             )
-            if loss is not None:
-                loss = loss + self.config.router_aux_loss_coef * aux_loss
+            if labels is not None and loss is not None:
+                # Over accumulated micro-batches, whose cross-entropies share one denominator, each balance loss counts
+                # by its share of the supervised tokens; else α would grow with the number of micro-batches.
+                share: Tensor | float = 1.0
+                if num_items_in_batch is not None:
+                    items = torch.as_tensor(num_items_in_batch, device=labels.device)
+                    share = (labels[:, 1:] != IGNORED_LABEL).sum() / items
+                loss = loss + self.config.router_aux_loss_coef * share * aux_loss
         return SkyMoeCausalLMOutputWithPast(
             loss=loss,
             logits=logits,
@@ -180,9 +234,25 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
             chosen &= token_mask.bool()
         if labels is not None:
             chosen &= labels == IGNORED_LABEL
-        weight = chosen.unsqueeze(-1).to(self.dtype)
-        embeds = self.get_input_embeddings()(input_ids) * weight
+        weight = chosen.unsqueeze(-1).float()
+        embeds = self.get_input_embeddings()(input_ids).float() * weight
         return embeds.sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, attention_mask: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        model_inputs = super().prepare_inputs_for_generation(
+            input_ids, attention_mask=attention_mask, **kwargs
+        )
+        # A static cache makes a 4-D mask of the 2-D one, from which padding could no longer be told.
+        if isinstance(attention_mask, Tensor) and attention_mask.dim() == 2:
+            length = next(
+                model_inputs[key].shape[1]
+                for key in ("input_ids", "inputs_embeds")
+                if model_inputs.get(key) is not None
+            )
+            model_inputs["token_mask"] = attention_mask[:, -length:]
+        return model_inputs
 
     def _update_model_kwargs_for_generation(
         self, outputs: Any, model_kwargs: dict[str, Any], **kwargs: Any
