@@ -62,8 +62,15 @@ class Ground(Task):
         return Box()
 
     def parse(
-        self, text: str, *, width: int, height: int, labels: Sequence[str] = (), notation: str = "geochat"
+        self,
+        text: str,
+        *,
+        width: int,
+        height: int,
+        labels: Sequence[str] = (),
+        notation: str = "geochat",
+        input_size: tuple[float, float] | None = None,
     ) -> Answer:
         """All boxes in ``text``, in pixels, clipped to the picture: :func:`skymoe.boxes.parse_boxes`."""
-        found = boxes.parse_boxes(text, width, height, notation)
+        found = boxes.parse_boxes(text, width, height, notation, input_size)
         return Answer("ground", text, boxes=found, parsed=bool(found))

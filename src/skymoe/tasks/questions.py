@@ -17,6 +17,8 @@ _SUFFIXES = (
     "Answer with a single word or phrase.",
     "Answer in one word or a short phrase.",
     "Answer briefly.",
+    "Give a short answer.",
+    "Reply with one word or a short phrase.",
 )
 # These have an answer of another form in another task (digits, a box): the suffix tells the two apart.
 _SUFFIX_NEEDED = ("count", "location")
@@ -91,14 +93,20 @@ _WORDINGS = {
         "How many {many} can you see?",
         "How many {many}?",
         "What is the number of {many} in the picture?",
+        "Count the {many} in the picture.",
+        "Number of {many}?",
     ),
     "location": (
         "What is the location of the {noun} in this picture?",
         "What is the location of the {noun}?",
         "What's the location of the {noun} in the image?",
-        "In which part of the picture is the {noun}?",
-        "Where in the picture is the {noun}?",
+        "Where in the picture {be} the {noun}?",
+        "In which part of the picture {be} the {noun}?",
         "Which part of the image shows the {noun}?",
+        "Which part of the picture contains the {noun}?",
+        "The {noun}: in which part of the picture?",
+        "Tell me in which part of the image the {noun} {be}.",
+        "In this picture, where {be} the {noun}?",
     ),
 }
 
@@ -145,8 +153,20 @@ def reword(question: str, rng: Random) -> str:
         if family == "presence" and rng.random() < 0.25:
             one = rng.choice(synonyms(one))
         text = rng.choice(_WORDINGS[family]).format(
-            noun=noun, one=with_article(one), many=pluralise(one), scene=noun, a_scene=with_article(noun)
+            noun=noun,
+            one=with_article(one),
+            many=pluralise(one),
+            be="is" if one == noun else "are",
+            scene=noun,
+            a_scene=with_article(noun),
         )
         text = text[:1].upper() + text[1:]
     text = loosen(text, rng, keep_end=bool(suffix))
-    return f"{text} {suffix}".rstrip()
+    return with_suffix(text, suffix) if suffix else text
+
+
+def with_suffix(question: str, suffix: str = SUFFIX) -> str:
+    """The question and, as a sentence of its own, how to answer it."""
+    if question.endswith(suffix):
+        return question
+    return f"{question} {suffix}" if question.endswith((".", "?", "!", ":")) else f"{question}? {suffix}"

@@ -13,7 +13,7 @@ from skymoe.sample import Question, Sample
 from skymoe.tasks.base import FreeText, OneOf, Query, Task
 from skymoe.tasks.labels import display_label, find_labels, label_key, same_label
 from skymoe.tasks.numbers import parse_count
-from skymoe.tasks.questions import SUFFIX, presence_question, read_question, reword, scene_question
+from skymoe.tasks.questions import presence_question, read_question, reword, scene_question, with_suffix
 from skymoe.tasks.wording import singularise
 
 YES_NO = ("yes", "no")
@@ -65,7 +65,7 @@ class Vqa(Task):
             raise UserError("the question is empty: ask something, for instance 'Are there any ships?'")
         if rng is not None:
             return reword(question, rng)
-        return question if question.endswith(SUFFIX) else f"{question} {SUFFIX}"
+        return with_suffix(question)
 
     def shape(self, query: Query) -> FreeText | OneOf:
         question = (query.subject or "").strip()
