@@ -57,7 +57,7 @@ def test_the_classes_of_the_counting_datasets(name: str) -> None:
     assert singularise(pluralise(name)) == name
 
 
-@pytest.mark.parametrize("name", ["bus", "gas", "grass", "tennis", "chassis", "lens", "airbus", "crossroads"])
+@pytest.mark.parametrize("name", ["bus", "gas", "grass", "tennis", "chassis", "lens", "airbus", "barracks"])
 def test_a_singular_in_s_stays(name: str) -> None:
     assert singularise(name) == name
 

@@ -86,9 +86,9 @@ def _tokens(text: str) -> list[str]:
         token = match.group()
         if digits := match["digits"]:
             # A sign after a word is a hyphen, which the pattern has seen to; a share counts nothing.
-            readable = _THOUSANDS.fullmatch(digits) and len(digits) <= _LONGEST_DIGITS
-            plain = digits.replace(",", "") if readable else _UNREADABLE
-            tokens.append(_IGNORED if match["share"] else plain)
+            plain = digits.replace(",", "")
+            readable = _THOUSANDS.fullmatch(digits) and len(plain) <= _LONGEST_DIGITS
+            tokens.append(_IGNORED if match["share"] else plain if readable else _UNREADABLE)
         elif match["word"]:
             parts = token.split("-")
             # "three-story", "twenty-first": the whole compound is the word.

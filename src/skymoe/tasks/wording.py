@@ -12,7 +12,7 @@ _IRREGULAR = {
 }  # fmt: skip
 _SAME_IN_BOTH = {
     "aircraft", "spacecraft", "hovercraft", "watercraft", "sheep", "fish", "deer", "series", "species",
-    "crossroads", "barracks", "headquarters", "works",
+    "barracks", "headquarters", "works",
 }  # fmt: skip
 _UNCOUNTABLE = {"water", "grass", "land", "vegetation", "chaparral", "traffic", "farmland", "sand", "snow"}
 _SINGULAR = {plural: one for one, plural in _IRREGULAR.items()}
