@@ -7,6 +7,7 @@ import os
 import struct
 import warnings
 import zlib
+from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -385,13 +386,25 @@ def test_open_sample_cuts_windows_exactly_or_resamples_them(tmp_path: Path) -> N
         open_sample(windowed(path, (100, 0, 200, 50), (100, 50)))
 
 
-def test_one_scene_is_decoded_once_for_its_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "scene.png"
-    quarters().save(path)
+def test_large_scenes_are_decoded_once_while_they_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: list[Any] = []
-    pictures._scene.cache_clear()
     real = pictures.open_picture
     monkeypatch.setattr(pictures, "open_picture", lambda source: opened.append(source) or real(source))
-    for left in range(5):
-        open_sample(windowed(path, (left, 0, left + 8, 8), (8, 8)))
-    assert opened == [str(path)]
+    monkeypatch.setattr(pictures, "_SCENE_PIXELS", 64 * 48)
+    monkeypatch.setattr(pictures, "_KEPT_PIXELS", 2 * 64 * 48)
+    monkeypatch.setattr(pictures, "_scenes", OrderedDict())
+    paths = [str(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
+    for path in paths:
+        quarters().save(path)
+    for name in (0, 0, 1, 0, 2, 0, 1):  # keeping c pushes out b, which was not used for longest
+        open_sample(windowed(Path(paths[name]), (name, 0, name + 8, 8), (8, 8)))
+    assert opened == [paths[0], paths[1], paths[2], paths[1]]
+    quarters((64, 50)).save(paths[1])
+    assert open_sample(windowed(Path(paths[1]), (0, 40, 8, 50), (8, 10))).size == (8, 10)
+    small = tmp_path / "small.png"
+    quarters((8, 8)).save(small)
+    for _ in range(2):
+        open_sample(windowed(small, (0, 0, 4, 4), (4, 4)))
+    assert opened[-2:] == [str(small)] * 2

@@ -13,8 +13,9 @@ from __future__ import annotations
 import io
 import os
 import stat
-from functools import lru_cache
+from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,10 +93,30 @@ def open_sample(sample: Sample) -> Image.Image:
     return whole.resize(wanted, Image.Resampling.BICUBIC, box=sample.window)
 
 
-@lru_cache(maxsize=4)
+_SCENE_PIXELS = 1_000_000
+_KEPT_PIXELS = 256_000_000
+_scenes: OrderedDict[tuple[str, int, int], Image.Image] = OrderedDict()
+_scenes_lock = Lock()
+
+
 def _scene(path: str) -> Image.Image:
-    """Tiles of one scene come one after the other: decode it once."""
-    return open_picture(path)
+    """`open_picture` that remembers large pictures (768 MB of them): a scene's tiles are read again and again."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return open_picture(path)  # which says what is wrong
+    key = (path, status.st_mtime_ns, status.st_size)
+    with _scenes_lock:
+        if key in _scenes:
+            _scenes.move_to_end(key)
+            return _scenes[key]
+    picture = open_picture(path)
+    if picture.width * picture.height >= _SCENE_PIXELS:
+        with _scenes_lock:
+            _scenes[key] = picture
+            while len(_scenes) > 1 and sum(p.width * p.height for p in _scenes.values()) > _KEPT_PIXELS:
+                _scenes.popitem(last=False)
+    return picture
 
 
 _PILLOW = (
