@@ -1,0 +1,94 @@
+"""UCM-Captions: 2,100 pictures of UC Merced with five captions each, their class, and RSIVQA's human
+questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from skymoe.data.absence import UCM, absent_objects
+from skymoe.data.sources.base import Source, malformed, picture_size, read_json
+from skymoe.data.sources.question_files import read_questions
+from skymoe.errors import UserError
+from skymoe.sample import Sample
+
+CLASSES = (
+    "agricultural", "airplane", "baseballdiamond", "beach", "buildings", "chaparral", "denseresidential", "forest",
+    "freeway", "golfcourse", "harbor", "intersection", "mediumresidential", "mobilehomepark", "overpass", "parkinglot",
+    "river", "runway", "sparseresidential", "storagetanks", "tenniscourt",
+)  # fmt: skip
+JSON = "UCM-Captions/dataset.json"
+IMAGES = "UCM-Captions/imgs"
+HUMAN = "RSIVQA/ucm_res.txt"
+
+
+def ucm_entries(source: Source) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(stem, split, captions) of every picture in the order of the file."""
+    path = source.root / JSON
+    content = read_json(path, source.name)
+    try:
+        for entry in content["images"]:
+            captions = tuple(sentence["raw"].strip() for sentence in entry["sentences"])
+            stem = entry["filename"].rpartition(".")[0]
+            if not (stem.isdecimal() and 1 <= int(stem) <= 100 * len(CLASSES)):
+                raise malformed(path, f"there is no UC Merced picture {entry['filename']!r}", source.name)
+            yield stem, entry["split"], captions
+    except (KeyError, TypeError, AttributeError) as error:
+        raise malformed(path, f"an image entry lacks {error}", source.name) from error
+
+
+def ucm_pictures(source: Source) -> dict[str, Path]:
+    """The picture files by name without suffix: the json says .tif, copies are re-packed as .jpg or .png."""
+    suffixes = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
+    return {path.stem: path for path in (source.root / IMAGES).iterdir() if path.suffix.lower() in suffixes}
+
+
+def ucm_picture(source: Source, stem: str, pictures: dict[str, Path]) -> dict[str, Any]:
+    """The fields of a Sample that say which picture it is."""
+    path = pictures.get(stem)
+    if path is None:
+        raise UserError(
+            f"{source.name}: picture {source.root / IMAGES / stem}.jpg is missing; get the data set again"
+        )
+    width, height = picture_size(path, source.name)
+    return {"image": str(path), "width": width, "height": height}
+
+
+def ucm_class(stem: str) -> str:
+    """The class of picture "1" … "2100": a hundred of each, in alphabetical order."""
+    return CLASSES[(int(stem) - 1) // 100]
+
+
+class UcmCaptions(Source):
+    """UCM-Captions (Qu et al. 2016) on the UC Merced Land Use pictures (Yang and Newsam 2010).
+
+    2,100 pictures, 256×256 px (44 of them a few pixels smaller or larger), about 0.3 m a pixel, US cities;
+    five captions each. Official split 1,680/210/210 from the json. The 21 classes follow from the picture's
+    number. The human questions of RSIVQA (`ucm_res.txt`, 2,795 on 559 of the pictures) join the pictures
+    where the file is there. `absent` holds what is surely not in a scene of this class (`data/absence.py`).
+
+    Licence: pictures public domain (USGS National Map Urban Area Imagery), captions and questions for
+    research. Quirks: captions repeat often (a picture's five are nearly the same); "vertically" means at
+    right angles; `There is a piece of farmland` is tokenised as "formland" in the json's tokens, so the raw
+    sentences are used.
+    """
+
+    name = "ucm-captions"
+    licence = "images public domain (USGS); captions for research use"
+    needs = (JSON, IMAGES)
+    counts = {"train": 1680, "val": 210, "test": 210}
+
+    def _samples(self, split: str) -> Iterator[Sample]:
+        human, pictures = self.root / HUMAN, ucm_pictures(self)
+        questions = read_questions(human, self.name) if human.is_file() else {}
+        for stem, its_split, captions in ucm_entries(self):
+            if its_split != split:
+                continue
+            label, asked = ucm_class(stem), questions.get(stem, ())
+            said = [*captions, *(q.text for q in asked if q.answer not in ("no", "zero", "i cannot see it"))]
+            yield Sample(
+                id=f"ucm/{stem}", source=self.name, split=split, licence=self.licence, captions=captions,
+                label=label, labels=CLASSES, questions=asked, absent=absent_objects(UCM, label, said),
+                **ucm_picture(self, stem, pictures),
+            )  # fmt: skip
