@@ -1,0 +1,19 @@
+"""The engine: `load()` gives an object that answers questions about pictures.
+
+A picture passes through the vision tower and the decoder once; what the decoder remembers of it (its *prefix*) is
+kept, and any number of questions continue from there, as one batch. Answers whose form is known (a label of a list,
+an integer, a box) are decoded under that form, so that they always parse.
+
+    checkpoint.py   a name or directory → model and processor       prompting.py   messages → tokens
+    prefixes.py     pictures → remembered prefixes                  rows.py        sequences under decoding
+    search.py       greedy and beam search                          grammar.py     what may come next
+    labels.py       exact probabilities of closed lists             answering.py   `SkyMoe`, the face of it all
+    routing.py      which experts fired
+"""
+
+from __future__ import annotations
+
+from skymoe.engine.answering import SkyMoe
+from skymoe.engine.checkpoint import load
+
+__all__ = ["SkyMoe", "load"]

@@ -1,0 +1,140 @@
+"""A model's name or directory → `SkyMoe`, ready to answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skymoe.engine.answering import SkyMoe
+from skymoe.errors import UserError
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+PACKAGED = ("nano",)
+# Weights up to this many bytes are computed with in float32: exact, and on most CPUs the fastest.
+SMALL = 4 * 2**30
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load(model: str | os.PathLike[str] = "nano", device: str = "auto", dtype: str = "auto") -> SkyMoe:
+    """Load a model that answers questions about pictures.
+
+    Args:
+        model: "nano" (inside the package), the directory of a checkpoint, or the id of one on the Hugging Face hub.
+            SkyMoE and LLaVA checkpoints can be read.
+        device: "auto" (an accelerator where there is one), "cpu", "cuda", "cuda:1", "mps" …
+        dtype: "auto" (float32 for small models, bfloat16 for large ones), "float32", "bfloat16" or "float16".
+
+    Raises:
+        UserError: in one line, for a model, device or dtype that is not there.
+    """
+    directory = find(model)
+    where = _device(device)
+    if dtype != "auto" and dtype not in _DTYPES:
+        raise UserError(f"unknown dtype {dtype!r}: choose auto, {', '.join(_DTYPES)}")
+    weights = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
+    precision = _DTYPES["float32" if weights <= SMALL else "bfloat16"] if dtype == "auto" else _DTYPES[dtype]
+    kind = _kind(directory)
+    with _quietly():
+        loaded, processor = _read(directory, kind, precision)
+    return SkyMoe(loaded.to(where), processor, name=os.fspath(model))
+
+
+def find(model: str | os.PathLike[str]) -> Path:
+    """The directory of a packaged name, of a path, or of a hub id (downloaded where needed)."""
+    name = os.fspath(model)
+    if name in PACKAGED and not Path(name).is_dir():
+        directory = ASSETS / name
+        if not (directory / "config.json").is_file():
+            raise UserError(
+                f"the packaged model {name!r} is missing from this installation: reinstall skymoe"
+            )
+        return directory
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UserError(
+                f"model {name!r}: there is no config.json in this directory; give that of a checkpoint"
+            )
+        return path
+    if path.exists():
+        raise UserError(f"model {name!r} is a file: give the directory of a checkpoint")
+    choices = f"give {', '.join(PACKAGED)}, the directory of a checkpoint or a hub id (owner/name)"
+    if name.count("/") != 1 or not all(name.split("/")) or name[0] in ".~":
+        raise UserError(f"unknown model {name!r}: {choices}")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except (
+        Exception
+    ) as error:  # the hub's errors have no common base: no network, no such model, no right to it
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"unknown model {name!r}: no such directory, and the hub says: {reason}") from None
+
+
+def _kind(directory: Path) -> str:
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        kind = config.get("model_type")
+    except (ValueError, AttributeError, OSError) as error:
+        raise UserError(f"model {str(directory)!r}: config.json cannot be read ({error})") from None
+    if kind not in ("skymoe", "llava"):
+        raise UserError(f"model {str(directory)!r} is of type {kind!r}: only skymoe and llava can be read")
+    return kind
+
+
+def _read(directory: Path, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
+    import transformers
+
+    import skymoe.models.skymoe as ours
+
+    model_class: Any = transformers.LlavaForConditionalGeneration
+    processor_class: Any = transformers.LlavaProcessor
+    if kind == "skymoe":
+        model_class, processor_class = ours.SkyMoeForConditionalGeneration, ours.SkyMoeProcessor
+    try:
+        # sdpa takes masks of our own and has fast kernels everywhere.
+        model = model_class.from_pretrained(
+            directory, dtype=dtype, attn_implementation={"text_config": "sdpa"}, local_files_only=True
+        )
+        processor = processor_class.from_pretrained(directory, local_files_only=True)
+    except Exception as error:  # damaged or missing files make the library raise nearly anything
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError(
+            f"model {str(directory)!r} cannot be loaded, is a file missing or damaged? {reason}"
+        ) from error
+    if processor.chat_template is None:
+        raise UserError(f"model {str(directory)!r} has no chat template: add a chat_template.jinja")
+    return model.eval(), processor
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except Exception:
+        raise UserError(f"device {name!r} is not there: choose auto, cpu, or one that PyTorch sees") from None
+    return device
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No progress bar for reading a file of a few megabytes."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

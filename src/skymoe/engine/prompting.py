@@ -1,0 +1,100 @@
+"""Messages to tokens: the part up to the picture, the question after it, and the answers that could follow.
+
+Users' words are never markup: a special token spelt out in a question is broken up before the chat template sees it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from skymoe.errors import UserError
+
+Messages = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """``prefix``: all tokens up to the picture's last visual token; ``question``: the rest, up to the answer."""
+
+    prefix: tuple[int, ...]
+    question: tuple[int, ...]
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return self.prefix + self.question
+
+
+class Prompter:
+    """Renders messages through the processor's own chat template, the one the model was trained with."""
+
+    def __init__(self, processor: Any, longest: int) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.image_id: int = processor.image_token_id
+        self.longest = longest
+        special = {str(token) for token in self.tokenizer.all_special_tokens} | {str(processor.image_token)}
+        self._special = sorted((token for token in special if len(token) > 1), key=len, reverse=True)
+        self.special_ids = frozenset(self.tokenizer.all_special_ids) | {self.image_id}
+
+    def plain(self, text: str) -> str:
+        """``text`` with every special token in it broken up ("<image>" → "< image>") and unpaired surrogates replaced.
+
+        Anything else stays as it is, so that an ordinary question becomes the same tokens as without this.
+        """
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        while found := [token for token in self._special if token in text]:
+            for token in found:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    def prompt(self, messages: Messages) -> Prompt:
+        """Tokens of a conversation that the model answers next.
+
+        Raises:
+            UserError: where the question is longer than the model can read.
+        """
+        tokens = self._tokens(self._cleaned(messages), add_generation_prompt=True)
+        cut = len(tokens) - tokens[::-1].index(self.image_id)
+        prompt = Prompt(self._expanded(tokens[:cut]), tuple(tokens[cut:]))
+        if len(prompt.tokens) > self.longest:
+            room = self.longest - len(prompt.prefix)
+            raise UserError(
+                f"the question has {len(prompt.question)} tokens, the model reads {room}: shorten it"
+            )
+        return prompt
+
+    def answers(self, messages: Messages, texts: tuple[str, ...], stop: int) -> list[tuple[int, ...]]:
+        """For each text the tokens the model would have to say, the end token ``stop`` included."""
+        cleaned = self._cleaned(messages)
+        asked = self._tokens(cleaned, add_generation_prompt=True)
+        found = []
+        for text in texts:
+            turn = {"role": "assistant", "content": [{"type": "text", "text": self.plain(text)}]}
+            full = self._tokens([*cleaned, turn], add_generation_prompt=False)
+            assert full[: len(asked)] == asked, (
+                "the chat template must render the question the same with an answer"
+            )
+            said = full[len(asked) :]
+            said = said[: said.index(stop)] if stop in said else said
+            found.append((*said, stop))
+        return found
+
+    def _cleaned(self, messages: Messages) -> Messages:
+        def part(content: dict[str, Any]) -> dict[str, Any]:
+            return {**content, "text": self.plain(content["text"])} if content["type"] == "text" else content
+
+        return [
+            {**message, "content": [part(content) for content in message["content"]]} for message in messages
+        ]
+
+    def _tokens(self, messages: Messages, **options: Any) -> list[int]:
+        text = self.processor.apply_chat_template(messages, tokenize=False, **options)
+        # Some templates write the begin token themselves; it must not come twice.
+        begin = self.tokenizer.bos_token
+        written = bool(begin) and text.startswith(begin)
+        return self.tokenizer(text, add_special_tokens=not written)["input_ids"]
+
+    def _expanded(self, tokens: list[int]) -> tuple[int, ...]:
+        visual = self.processor.image_seq_length
+        return tuple(t for token in tokens for t in [token] * (visual if token == self.image_id else 1))
