@@ -44,6 +44,7 @@ def test_derived_questions_belong_to_their_families() -> None:
     assert presence_question("airplane") == "Is there an airplane in this image?"
     assert read_question(presence_question("storage tank")) == ("presence", "storage tank")
     assert scene_question("storage tanks") == "Is this a storage tank scene?"
+    assert scene_question("farmland") == "Is this a farmland scene?"
     assert read_question(scene_question("industrial")) == ("scene", "industrial")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from random import Random
 
-from skymoe.tasks.wording import loosen, pluralise, singularise, synonyms, with_article
+from skymoe.tasks.wording import article, loosen, pluralise, singularise, synonyms, with_article
 
 SUFFIX = "Answer the question using a single word or phrase."
 _SUFFIXES = (
@@ -137,7 +137,8 @@ def presence_question(name: str) -> str:
 
 def scene_question(label: str) -> str:
     """The canonical question whether the picture shows this scene: "Is this a storage tank scene?"."""
-    return f"Is this {with_article(singularise(label))} scene?"
+    one = singularise(label)
+    return f"Is this {article(one)} {one} scene?"
 
 
 def reword(question: str, rng: Random) -> str:
@@ -158,7 +159,7 @@ def reword(question: str, rng: Random) -> str:
             many=pluralise(one),
             be="is" if one == noun else "are",
             scene=noun,
-            a_scene=with_article(noun),
+            a_scene=f"{article(noun)} {noun}",
         )
         text = text[:1].upper() + text[1:]
     text = loosen(text, rng, keep_end=bool(suffix))

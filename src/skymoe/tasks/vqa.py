@@ -87,7 +87,7 @@ class Vqa(Task):
         return Answer("vqa", text, label=label, number=number, parsed=label is not None)
 
 
-_MARKERS = re.compile(r"<think>.*?</think>|<\|?/?[a-z_]+\|?>", re.DOTALL | re.IGNORECASE)
+_MARKERS = re.compile(r"<\|?/?[a-z_]+\|?>")
 _ANSWER_MARK = re.compile(r"\banswer\s*(?:is\b|:)\s*:?|\bassistant\s*:")
 _CLAUSE_END = re.compile(r"[!?;\n]|\.(?!\d)|:(?!\d)|\s[-–—]\s|\s(?=because\b|since\b)")
 _CLAUSE_WORD = re.compile(
@@ -102,7 +102,8 @@ def normalise_answer(text: str) -> str:
     An answer that begins with "yes" or "no" is that word. A comma ends the clause unless it separates the
     items of a list that closes with "and" or "or" ("left, center and right" is one answer).
     """
-    plain = _MARKERS.sub(" ", unicodedata.normalize("NFKC", text)).lower()
+    plain = unicodedata.normalize("NFKC", text).lower().rpartition("</think>")[2]
+    plain = _MARKERS.sub(" ", plain)
     start = 0
     for mark in _ANSWER_MARK.finditer(plain):
         # What follows the last mark, unless nothing does.
