@@ -1,0 +1,160 @@
+"""Checkpoints larger than memory: tensors are read one at a time and written shard by shard, all in safetensors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from skymoe.errors import UserError
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+class CheckpointReader:
+    """The tensors of a checkpoint directory by name; nothing is read before `read` asks for it.
+
+    Raises:
+        UserError: no safetensors there (pickled weights are never opened), or files missing, broken or quantised.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: dict[str, Any] = {}  # file name → open file
+        self._home: dict[str, str] = {}  # tensor name → file name
+        self._stack = ExitStack()
+
+    def __enter__(self) -> CheckpointReader:
+        try:
+            for file in self._file_names():
+                opened = self._stack.enter_context(self._open(file))
+                self._files[file] = opened
+                self._home.update(dict.fromkeys(opened.keys(), file))
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stack.close()
+
+    def _file_names(self) -> list[str]:
+        index = self.folder / INDEX
+        if index.is_file():
+            try:
+                files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+                if not files or any(Path(file).name != file for file in files):
+                    raise ValueError("weight_map names no files beside it")
+            except (ValueError, KeyError, AttributeError, TypeError) as error:
+                raise UserError(f"{index} is not a checkpoint index ({error}): fetch it again") from error
+            return files
+        if (self.folder / WEIGHTS).is_file():
+            return [WEIGHTS]
+        if any(next(self.folder.glob(pattern), None) for pattern in ("*.bin", "*.pth", "*.pt", "*.ckpt")):
+            raise UserError(
+                f"{self.folder} holds only pickled weights, which can run code when opened: load it with Transformers "
+                "where you trust it and save_pretrained() it as safetensors"
+            )
+        raise UserError(
+            f"{self.folder} holds neither {WEIGHTS} nor {INDEX}: give a whole Transformers checkpoint"
+        )
+
+    def _open(self, file: str) -> Any:
+        try:
+            return safe_open(self.folder / file, framework="pt")
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self.folder / file} is named in {INDEX} but missing: fetch it again"
+            ) from error
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{self.folder / file} is broken ({error}): fetch it again") from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._home)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._files[self._home[name]].get_slice(name).get_shape())
+
+    def dtype(self, name: str) -> torch.dtype:
+        """Raises `UserError` for anything but a floating-point type, that is for quantised checkpoints."""
+        code = self._files[self._home[name]].get_slice(name).get_dtype()
+        if code not in DTYPES:
+            raise UserError(
+                f"{self.folder}: {name} is stored as {code}, a quantised type; give the unquantised model"
+            )
+        return DTYPES[code]
+
+    def read(self, name: str) -> Tensor:
+        return self._files[self._home[name]].get_tensor(name)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTensor:
+    """A tensor of the new checkpoint; `make` reads and computes it when its shard is written."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    make: Callable[[], Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def parse_size(size: int | str) -> int:
+    """Bytes of "2GB", "500MB" … (powers of ten, as Transformers counts)."""
+    if isinstance(size, int):
+        return size
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)B?\s*", size.upper())
+    if match is None or float(match[1]) == 0:
+        raise UserError(f"max_shard_size={size!r} is not a size: write it like '2GB' or '500MB'")
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+def write_shards(folder: Path, tensors: list[PlannedTensor], max_shard_size: int | str) -> list[Path]:
+    """Write `tensors` in their order into shards of at most `max_shard_size` (a larger tensor gets its own).
+
+    Memory: one shard and what one `make` needs. Each file gets its name when it is complete, the index comes last.
+    """
+    limit = parse_size(max_shard_size)
+    shards: list[list[PlannedTensor]] = [[]]
+    for tensor in tensors:
+        if shards[-1] and sum(t.nbytes for t in shards[-1]) + tensor.nbytes > limit:
+            shards.append([])
+        shards[-1].append(tensor)
+    names = [f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors" for i in range(len(shards))]
+    if len(shards) == 1:
+        names = [WEIGHTS]
+    for name, shard in tqdm(list(zip(names, shards, strict=True)), unit="shard", disable=None):
+        made = {}
+        for planned in shard:
+            tensor = planned.make().to(planned.dtype).contiguous()
+            assert tuple(tensor.shape) == planned.shape, (planned.name, tensor.shape, planned.shape)
+            made[planned.name] = tensor
+        part = folder / f"{name}.part"
+        save_file(made, part, metadata={"format": "pt"})
+        part.rename(folder / name)
+        del made
+    if len(shards) > 1:
+        index = {
+            "metadata": {"total_size": sum(tensor.nbytes for tensor in tensors)},
+            "weight_map": {t.name: name for name, shard in zip(names, shards, strict=True) for t in shard},
+        }
+        part = folder / f"{INDEX}.part"
+        part.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+        part.rename(folder / INDEX)
+    return [folder / name for name in names]
