@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -33,23 +32,12 @@ class CheckpointReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._files: dict[str, Any] = {}  # file name → open file
-        self._home: dict[str, str] = {}  # tensor name → file name
-        self._stack = ExitStack()
-
-    def __enter__(self) -> CheckpointReader:
-        try:
-            for file in self._file_names():
-                opened = self._stack.enter_context(self._open(file))
-                self._files[file] = opened
-                self._home.update(dict.fromkeys(opened.keys(), file))
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._stack.close()
+        self._found: dict[str, tuple[str, tuple[int, ...], str]] = {}  # name → file, shape, code of its type
+        for file in self._file_names():
+            with self._open(file) as opened:
+                for name in opened.keys():  # noqa: SIM118 (no dict)
+                    part = opened.get_slice(name)
+                    self._found[name] = (file, tuple(part.get_shape()), part.get_dtype())
 
     def _file_names(self) -> list[str]:
         index = self.folder / INDEX
@@ -83,14 +71,14 @@ class CheckpointReader:
             raise UserError(f"{self.folder / file} is broken ({error}): fetch it again") from error
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._home)
+        return iter(self._found)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._files[self._home[name]].get_slice(name).get_shape())
+        return self._found[name][1]
 
     def dtype(self, name: str) -> torch.dtype:
         """Raises `UserError` for anything but a floating-point type, that is for quantised checkpoints."""
-        code = self._files[self._home[name]].get_slice(name).get_dtype()
+        code = self._found[name][2]
         if code not in DTYPES:
             raise UserError(
                 f"{self.folder}: {name} is stored as {code}, a quantised type; give the unquantised model"
@@ -98,7 +86,9 @@ class CheckpointReader:
         return DTYPES[code]
 
     def read(self, name: str) -> Tensor:
-        return self._files[self._home[name]].get_tensor(name)
+        # Opened anew each time: a file that stays open keeps all it was ever asked for mapped into memory.
+        with self._open(self._found[name][0]) as opened:
+            return opened.get_tensor(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def upcycle(
     Raises:
         UserError: `base` is no such checkpoint, `out` is in use, or the wished form is impossible.
     """
-    out = Path(out)
+    out = Path(out).resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
             f"{out} exists and is not an empty directory: choose another place for the new checkpoint"
@@ -108,35 +108,35 @@ def upcycle(
     config.architectures = [type(model).__name__]
     wanted_dtype = _dtype(dtype)
 
-    with CheckpointReader(folder) as reader:
-        plan = list(plan_tensors(reader, model, config, wanted_dtype, seed, router_std))
-        weight_of: Counter[torch.dtype] = Counter()
-        for tensor in plan:
-            weight_of[tensor.dtype] += tensor.nbytes
-        config.dtype = weight_of.most_common(1)[0][0]
-        needed = sum(tensor.nbytes for tensor in plan)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(out.parent).free
-        if free < needed:
-            raise UserError(
-                f"{out.parent} has {free / 1e9:.1f} GB free, the checkpoint needs {needed / 1e9:.1f} GB"
-            )
-        # Everything is written beside its place, so that a directory called `out` is always a whole checkpoint.
-        unfinished = out.with_name(f"{out.name}.partial")
+    reader = CheckpointReader(folder)
+    plan = list(plan_tensors(reader, model, config, wanted_dtype, seed, router_std))
+    weight_of: Counter[torch.dtype] = Counter()
+    for tensor in plan:
+        weight_of[tensor.dtype] += tensor.nbytes
+    config.dtype = weight_of.most_common(1)[0][0]
+    needed = sum(tensor.nbytes for tensor in plan)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(out.parent).free
+    if free < needed:
+        raise UserError(
+            f"{out.parent} has {free / 1e9:.1f} GB free, the checkpoint needs {needed / 1e9:.1f} GB"
+        )
+    # Everything is written beside its place, so that a directory called `out` is always a whole checkpoint.
+    unfinished = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        config.save_pretrained(unfinished)
+        has_processor = _write_processor(folder, unfinished, config)
+        if (folder / "generation_config.json").is_file():
+            shutil.copyfile(folder / "generation_config.json", unfinished / "generation_config.json")
+        shards = write_shards(unfinished, plan, max_shard_size)
+        if out.exists():
+            out.rmdir()
+        unfinished.rename(out)
+    except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-        try:
-            config.save_pretrained(unfinished)
-            has_processor = _write_processor(folder, unfinished, config)
-            if (folder / "generation_config.json").is_file():
-                shutil.copyfile(folder / "generation_config.json", unfinished / "generation_config.json")
-            shards = write_shards(unfinished, plan, max_shard_size)
-            if out.exists():
-                out.rmdir()
-            unfinished.rename(out)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
+        raise
     moe = sum(p.numel() for name, p in model.named_parameters() if MOE_WEIGHT.fullmatch(name))
     return Upcycled(
         path=str(out),
