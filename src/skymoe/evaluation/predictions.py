@@ -1,0 +1,166 @@
+"""Asking a model all questions of a benchmark, writing every answer before anything is scored.
+
+The file grows by whole batches. A run that was killed continues after the last whole batch with the very batches an
+uninterrupted run would have had, so both write the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+from PIL import Image
+
+from skymoe.answer import Answer
+from skymoe.errors import UserError
+from skymoe.evaluation.benchmarks import Item
+from skymoe.pictures import open_sample
+from skymoe.tasks import Query
+
+See = Callable[[Image.Image], Image.Image]
+
+
+class Engine(Protocol):
+    """What evaluation needs of a model: answers to queries, pairwise with pictures."""
+
+    def answer(
+        self, images: Sequence[Any], queries: Sequence[Query], *, constrained: bool = True, num_beams: int = 1
+    ) -> list[Answer]: ...
+
+
+def batches(items: Sequence[Item], batch_size: int) -> Iterator[list[Item]]:
+    """Items in batches of at most ``batch_size`` questions; all those on one picture stay together."""
+    batch: list[Item] = []
+    for _, group in groupby(items, key=lambda item: item.sample.id):
+        asked = list(group)
+        if batch and len(batch) + len(asked) > batch_size:
+            yield batch
+            batch = []
+        batch += asked
+    if batch:
+        yield batch
+
+
+def predict(
+    engine: Engine,
+    items: Sequence[Item],
+    path: Path,
+    settings: dict[str, Any],
+    *,
+    see: See = lambda picture: picture,
+    constrained: bool = True,
+    num_beams: int = 1,
+    batch_size: int = 32,
+    advance: Callable[[int], None] = lambda questions: None,
+) -> list[dict[str, Any]]:
+    """All prediction lines of the items, from ``path`` as far as they are there, else from the model.
+
+    ``see`` is what the model gets instead of the picture. ``advance`` is told how many questions were answered. A file
+    beside ``path`` keeps ``settings`` and what else decides the answers.
+
+    Raises:
+        UserError: where ``path`` holds predictions that were made otherwise, or a picture cannot be opened.
+    """
+    settings = {**settings, "constrained": constrained, "num_beams": num_beams, "batch_size": batch_size}
+    settings["items"] = _digest(items)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _claim(path, settings)
+    plan = list(batches(items, batch_size))
+    lines, size = _kept(path, plan)
+    advance(len(lines))
+    with path.open("ab") as file:
+        file.truncate(size)
+        first = _whole_batches(plan, len(lines))
+        for batch in plan[first:]:
+            # Pictures first: each is opened once, and the engine recognises it in all of its questions.
+            seen = {item.sample.id: item.sample for item in batch}
+            pictures = {name: see(open_sample(sample)) for name, sample in seen.items()}
+            answers = engine.answer(
+                [pictures[item.sample.id] for item in batch],
+                [item.query for item in batch],
+                constrained=constrained,
+                num_beams=num_beams,
+            )
+            records = [_line(item, answer) for item, answer in zip(batch, answers, strict=True)]
+            file.write("".join(_dump(record) for record in records).encode())
+            file.flush()
+            lines += records
+            advance(len(records))
+    return lines
+
+
+def read_predictions(path: Path) -> list[dict[str, Any]]:
+    """The lines of a complete predictions file."""
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def _line(item: Item, answer: Answer) -> dict[str, Any]:
+    line = {**item.record(), "prediction": answer.text}
+    if answer.confidence is not None:
+        line["confidence"] = round(answer.confidence, 6)
+    return line
+
+
+def _dump(record: dict[str, Any]) -> str:
+    # ASCII: a line separator inside an answer (U+2028) must not look like the end of a line to any reader.
+    return json.dumps(record) + "\n"
+
+
+def _claim(path: Path, settings: dict[str, Any]) -> None:
+    """Note how the predictions are made; refuse to mix them with others."""
+    note = path.with_suffix(".settings.json")
+    if note.is_file() and path.is_file():
+        before = json.loads(note.read_text(encoding="utf-8"))
+        for name in sorted({*before, *settings}):
+            if before.get(name) != settings.get(name):
+                was, now = before.get(name), settings.get(name)
+                raise UserError(
+                    f"{path} was made with {name} {was!r}, not {now!r}: give --fresh to start over, or another --out"
+                )
+        return
+    path.unlink(missing_ok=True)
+    note.write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _kept(path: Path, plan: Sequence[Sequence[Item]]) -> tuple[list[dict[str, Any]], int]:
+    """The records of the whole batches at the beginning of the file, and the bytes they take."""
+    if not path.is_file():
+        return [], 0
+    raw = path.read_bytes().splitlines(keepends=True)
+    kept: list[dict[str, Any]] = []
+    size = 0
+    for batch in plan:
+        part = raw[len(kept) : len(kept) + len(batch)]
+        records = [record for line in part if (record := _read(line)) is not None]
+        if [record.get("id") for record in records] != [item.id for item in batch]:
+            break
+        kept += records
+        size += sum(map(len, part))
+    return kept, size
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _whole_batches(plan: Sequence[Sequence[Item]], records: int) -> int:
+    done = number = 0
+    while done < records:
+        done += len(plan[number])
+        number += 1
+    return number
+
+
+def _digest(items: Sequence[Item]) -> str:
+    """Names the questions: their ids, wordings and references."""
+    return sha256("".join(_dump(item.record()) for item in items).encode()).hexdigest()[:16]

@@ -1,0 +1,173 @@
+"""A whole evaluation: benchmark by benchmark, predictions first, then scores, baselines and the report."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import skymoe
+from skymoe.errors import UserError
+from skymoe.evaluation import report
+from skymoe.evaluation.baselines import CONSTANTS, constant_metrics, mean_colour
+from skymoe.evaluation.benchmarks import Benchmark, Item, pictures
+from skymoe.evaluation.metrics.ptb import java
+from skymoe.evaluation.predictions import Engine, predict
+from skymoe.evaluation.scoring import score_records
+
+# Files of a checkpoint that decide its answers.
+_DECISIVE = (".safetensors", ".json", ".jinja", ".model", ".txt")
+_HASHED_WHOLE = 2**30
+Advance = Callable[[int], None]
+Watch = Callable[[str, int], Advance]
+"""Told the name and the number of questions of each pass; gives what is to be told their progress."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is evaluated. ``limit`` is a number of pictures a benchmark; ``num_beams`` is for captions alone."""
+
+    split: str = "test"
+    limit: int | None = None
+    batch_size: int = 32
+    num_beams: int = 3
+    constrained: bool = True
+    baselines: bool = True
+    seed: int = 0
+
+    @property
+    def folder(self) -> str:
+        """What of the settings belongs in a folder's name: the parts that differ from a plain, full run."""
+        parts = [self.split] if self.split != "test" else []
+        parts += [f"limit{self.limit}"] if self.limit is not None else []
+        parts += [f"beams{self.num_beams}"] if self.num_beams != 3 else []
+        parts += ["free"] if not self.constrained else []
+        parts += [f"seed{self.seed}"] if self.seed else []
+        return "-".join(parts)
+
+
+def fingerprint(directory: Path) -> str:
+    """Twelve hexadecimal digits that name a checkpoint by its content (weights above 1 GiB by size and time)."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.iterdir()):
+        if path.suffix not in _DECISIVE or not path.is_file():
+            continue
+        state = path.stat()
+        digest.update(path.name.encode())
+        if state.st_size <= _HASHED_WHOLE:
+            digest.update(path.read_bytes())
+        else:
+            digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
+    return digest.hexdigest()[:12]
+
+
+def evaluate(
+    engine: Engine,
+    model: dict[str, str],
+    benchmarks: Sequence[Benchmark],
+    out: Path,
+    settings: Settings = Settings(),
+    *,
+    root: str | os.PathLike[str] | None = None,
+    fresh: bool = False,
+    watch: Watch = lambda name, questions: lambda done: None,
+) -> dict[str, Any]:
+    """Evaluate a model and write predictions, ``report.json`` and ``report.md`` into ``out``; the report is returned.
+
+    ``model`` is what names it in the report (``name``, ``weights``). A benchmark whose data or metrics are not there is
+    skipped with the reason. ``fresh`` throws earlier predictions of these benchmarks away; otherwise they are used.
+    """
+    results: dict[str, Any] = {}
+    skipped: dict[str, str] = {}
+    found = {
+        "model": model,
+        "settings": asdict(settings),
+        "versions": versions(),
+        "results": results,
+        "skipped": skipped,
+    }
+    for benchmark in benchmarks:
+        try:
+            results[benchmark.name] = _one(engine, model, benchmark, out, settings, root, fresh, watch)
+        except UserError as error:
+            skipped[benchmark.name] = str(error)
+        # After every benchmark: a run that is stopped leaves what it has.
+        report.write(found, out)
+    return found
+
+
+def _one(
+    engine: Engine,
+    model: dict[str, str],
+    benchmark: Benchmark,
+    out: Path,
+    settings: Settings,
+    root: str | os.PathLike[str] | None,
+    fresh: bool,
+    watch: Watch,
+) -> dict[str, Any]:
+    items = benchmark.items(settings.split, root=root, limit=settings.limit, seed=settings.seed)
+    folder = out / benchmark.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ids.txt").write_text("".join(f"{item.id}\n" for item in items), encoding="utf-8")
+
+    def run(name: str, **options: Any) -> list[dict[str, Any]]:
+        path = folder / f"{name}.jsonl"
+        if fresh:
+            path.unlink(missing_ok=True)
+        return predict(
+            engine,
+            items,
+            path,
+            {
+                "model": model,
+                "benchmark": benchmark.name,
+                "split": settings.split,
+                "skymoe": skymoe.__version__,
+            },
+            constrained=settings.constrained,
+            num_beams=settings.num_beams if benchmark.task == "caption" else 1,
+            batch_size=settings.batch_size,
+            advance=watch(f"{benchmark.name} ({name})" if options else benchmark.name, len(items)),
+            **options,
+        )
+
+    records = run("predictions")
+    score = score_records(benchmark.task, records, seed=settings.seed)
+    result = {**_describe(benchmark, items, settings), **score.to_dict()}
+    if settings.baselines:
+        blind = score_records(benchmark.task, run("blind", see=mean_colour), seed=settings.seed)
+        result["blind"] = {"unparsable": blind.unparsable, "metrics": blind.metrics, "by": blind.by}
+        train = benchmark.items("train", root=root)
+        metrics, by = constant_metrics(benchmark.task, train, items, records)
+        result["constant"] = {"what": CONSTANTS[benchmark.task], "metrics": metrics, "by": by}
+    return result
+
+
+def _describe(benchmark: Benchmark, items: Sequence[Item], settings: Settings) -> dict[str, Any]:
+    return {
+        "title": benchmark.title,
+        "source": benchmark.source,
+        "split": settings.split,
+        "pictures": pictures(items),
+        "official_pictures": benchmark.sizes.get(settings.split),
+        "subset": settings.limit is not None,
+        "note": benchmark.note,
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the numbers were made with."""
+    found = {"skymoe": skymoe.__version__, "python": platform.python_version()}
+    for package in ("torch", "transformers", "numpy", "pillow", "pycocoevalcap"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    found["java"] = "found" if java() else "not found"
+    return found
