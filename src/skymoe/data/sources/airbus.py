@@ -28,7 +28,7 @@ IMAGES = "Airbus-OilStorage/images"
 
 SCALES = (192, 256, 384, 512, 768)
 """Sides of the tiles of the fixed grids, in pixels of the scene (about 1.2 m)."""
-RANDOM_SIDES = (160, 896)
+RANDOM_SIDES = (96, 896)
 """Smallest and largest side of a random training tile."""
 MOST = 60
 """Tiles with more tanks are left out."""
@@ -119,7 +119,7 @@ class AirbusOilStorage(Source):
         return [partial(self.train_tile, scene) for scene in self.scenes(split)]
 
     def train_tile(self, scene: Scene, rng: Random) -> Sample:
-        """A random tile of the scene: side log-uniform in 160–896 px, around a random tank, or (15 %) without
+        """A random tile of the scene: side log-uniform in 96–896 px, around a random tank, or (15 %) without
         any."""
         boxes = scene.boxes
         kind: Place = rng.choices(("empty", "anywhere", "near"), (EMPTY, (1 - EMPTY) / 2, (1 - EMPTY) / 2))[0]
