@@ -57,16 +57,16 @@ def find(model: str | os.PathLike[str]) -> Path:
             )
         return directory
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         if not (path / "config.json").is_file():
             raise UserError(
                 f"model {name!r}: there is no config.json in this directory; give that of a checkpoint"
             )
         return path
-    if path.exists():
+    if name and path.exists():
         raise UserError(f"model {name!r} is a file: give the directory of a checkpoint")
     choices = f"give {', '.join(PACKAGED)}, the directory of a checkpoint or a hub id (owner/name)"
-    if name.count("/") != 1 or not all(name.split("/")) or name[0] in ".~":
+    if name.count("/") != 1 or not all(name.split("/")) or name.startswith((".", "~")):
         raise UserError(f"unknown model {name!r}: {choices}")
     from huggingface_hub import snapshot_download
 

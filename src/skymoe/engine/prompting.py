@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from PIL import Image
+
 from skymoe.errors import UserError
 
 Messages = list[dict[str, Any]]
@@ -33,6 +35,7 @@ class Prompter:
         self.tokenizer = processor.tokenizer
         self.image_id: int = processor.image_token_id
         self.longest = longest
+        self.visual_tokens = _visual_tokens(processor)
         special = {str(token) for token in self.tokenizer.all_special_tokens} | {str(processor.image_token)}
         self._special = sorted((token for token in special if len(token) > 1), key=len, reverse=True)
         self.special_ids = frozenset(self.tokenizer.all_special_ids) | {self.image_id}
@@ -96,5 +99,14 @@ class Prompter:
         return self.tokenizer(text, add_special_tokens=not written)["input_ids"]
 
     def _expanded(self, tokens: list[int]) -> tuple[int, ...]:
-        visual = self.processor.image_seq_length
-        return tuple(t for token in tokens for t in [token] * (visual if token == self.image_id else 1))
+        return tuple(
+            t for token in tokens for t in [token] * (self.visual_tokens if token == self.image_id else 1)
+        )
+
+
+def _visual_tokens(processor: Any) -> int:
+    """Tokens that one picture takes. Processors that are not ours only show it by using it."""
+    if hasattr(processor, "image_seq_length"):
+        return processor.image_seq_length
+    ids = processor(images=Image.new("RGB", (32, 32)), text=processor.image_token)["input_ids"][0]
+    return list(ids).count(processor.image_token_id)
