@@ -102,7 +102,7 @@ def read_predictions(path: Path) -> list[dict[str, Any]]:
 def _line(item: Item, answer: Answer) -> dict[str, Any]:
     line = {**item.record(), "prediction": answer.text}
     if answer.confidence is not None:
-        line["confidence"] = round(answer.confidence, 6)
+        line["confidence"] = float(f"{answer.confidence:.6g}")
     return line
 
 

@@ -1,0 +1,114 @@
+"""A whole evaluation on miniature data: report, skips, resumption, and the real engine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.tiny_model import build
+from evaluation.conftest import ByPixels
+from skymoe.engine import SkyMoe
+from skymoe.evaluation import report
+from skymoe.evaluation.benchmarks import BENCHMARKS, get_benchmark
+from skymoe.evaluation.predictions import read_predictions
+from skymoe.evaluation.running import Settings, evaluate, fingerprint
+from skymoe.evaluation.scoring import score_records
+
+pytest.importorskip("pycocoevalcap", reason="caption metrics need pycocoevalcap")
+pytestmark = pytest.mark.usefixtures("without_java")
+
+MODEL = {"name": "m", "weights": "0"}
+ALL = list(BENCHMARKS.values())
+
+
+def test_the_report_says_it_all(miniatures: Path, tmp_path: Path) -> None:
+    found = evaluate(ByPixels(), MODEL, ALL, tmp_path, root=miniatures)
+    assert set(found["results"]) == set(BENCHMARKS), found["skipped"]
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == found
+    for name, result in found["results"].items():
+        folder = tmp_path / name
+        lines = read_predictions(folder / "predictions.jsonl")
+        assert len(lines) == result["n"] == len((folder / "ids.txt").read_text().splitlines())
+        # Scoring can be repeated from the lines alone.
+        assert score_records(result["task"], lines).metrics == result["metrics"]
+        assert set(result["blind"]["metrics"]) == set(result["constant"]["metrics"]) == set(result["metrics"])
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| RSICD | 1 of 1,093 | BLEU-4 |" in text
+    assert "METEOR needs a Java runtime" in text
+    assert "| accuracy, presence |" not in text  # the miniature test split asks none
+
+
+def test_what_lacks_its_data_is_skipped_with_the_reason(miniatures: Path, tmp_path: Path) -> None:
+    shutil.copytree(miniatures / "UCM-Captions", tmp_path / "data" / "UCM-Captions")
+    found = evaluate(ByPixels(), MODEL, ALL, tmp_path / "out", root=tmp_path / "data")
+    assert set(found["results"]) == {"ucm-captions", "ucm-scenes"}
+    assert "Airbus-OilStorage/annotations.csv" in found["skipped"]["airbus-count"]
+    assert "Skipped: airbus-count" in report.markdown(found)
+
+
+def test_a_killed_evaluation_continues_to_the_same_report(miniatures: Path, tmp_path: Path) -> None:
+    settings = Settings(batch_size=2)
+    whole = evaluate(ByPixels(), MODEL, ALL, tmp_path / "whole", settings, root=miniatures)
+    for fail_at in (0, 3, 7, 11):
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(ByPixels(fail_at), MODEL, ALL, tmp_path / "killed", settings, root=miniatures)
+    assert evaluate(ByPixels(), MODEL, ALL, tmp_path / "killed", settings, root=miniatures) == whole
+    for path in (tmp_path / "whole").rglob("*.*"):
+        assert (
+            path.read_bytes() == (tmp_path / "killed" / path.relative_to(tmp_path / "whole")).read_bytes()
+        ), path
+
+
+def test_fresh_asks_again(miniatures: Path, tmp_path: Path) -> None:
+    benchmark = [get_benchmark("ucm-scenes")]
+    evaluate(ByPixels(), MODEL, benchmark, tmp_path, root=miniatures)
+    engine = ByPixels()
+    found = evaluate(engine, MODEL, benchmark, tmp_path, Settings(batch_size=5), root=miniatures)
+    assert "--fresh" in found["skipped"]["ucm-scenes"]
+    evaluate(engine, MODEL, benchmark, tmp_path, Settings(batch_size=5), root=miniatures, fresh=True)
+    assert engine.calls
+
+
+def test_only_captions_get_beams(miniatures: Path, tmp_path: Path) -> None:
+    chosen = [get_benchmark("ucm-captions"), get_benchmark("ucm-scenes")]
+    evaluate(ByPixels(), MODEL, chosen, tmp_path, Settings(num_beams=5, baselines=False), root=miniatures)
+    beams = {
+        name: json.loads((tmp_path / name / "predictions.settings.json").read_text())["num_beams"]
+        for name in ("ucm-captions", "ucm-scenes")
+    }
+    assert beams == {"ucm-captions": 5, "ucm-scenes": 1}
+
+
+def test_the_folder_name_tells_runs_apart() -> None:
+    assert Settings().folder == Settings(batch_size=8).folder == ""
+    assert (
+        Settings("val", 50, num_beams=1, constrained=False, seed=2).folder == "val-limit50-beams1-free-seed2"
+    )
+
+
+def test_weights_are_named_by_their_content(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    before = fingerprint(tmp_path)
+    (tmp_path / "README.md").write_text("a card decides no answer")
+    assert fingerprint(tmp_path) == before
+    (tmp_path / "model.safetensors").write_bytes(b"Weights")
+    assert fingerprint(tmp_path) != before
+
+
+def test_a_tiny_model_through_the_real_engine(miniatures: Path, tmp_path: Path) -> None:
+    engine = SkyMoe(*build())
+    found = evaluate(engine, MODEL, ALL, tmp_path, Settings(batch_size=16, num_beams=2), root=miniatures)
+    assert set(found["results"]) == set(BENCHMARKS), found["skipped"]
+    # Typed answers always parse.
+    for name in ("airbus-count", "airbus-ground", "aid-rsicd-test", "ucm-scenes"):
+        assert found["results"][name]["unparsable"] == 0, name
+    # Continued from a torn file, the engine says the same again.
+    path = tmp_path / "airbus-ground" / "predictions.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    again = evaluate(engine, MODEL, ALL, tmp_path, Settings(batch_size=16, num_beams=2), root=miniatures)
+    assert path.read_bytes() == whole
+    assert again == found
