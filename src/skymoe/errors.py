@@ -2,4 +2,7 @@
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave us: one line that names the value and the remedy; the command line exits with 2."""
+    """A mistake in what the user gave us: one line that names the value and the remedy.
+
+    The command line prints it and exits with 2.
+    """

@@ -61,6 +61,11 @@ class PictureTrainer(Trainer):
             )
         return self.optimizer
 
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        # Dropout follows from seed and step alone, so that a resumed run drops what the uninterrupted one would.
+        torch.manual_seed(self.args.seed * 1_000_003 + self.state.global_step)
+        return super().training_step(*args, **kwargs)
+
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **kwargs: Any) -> Any:
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
         for name in ("aux_loss", "scene_loss", "word_loss", "heat_loss"):
