@@ -9,9 +9,9 @@ from PIL import Image
 from engine import plain
 from engine.tiny_model import build
 from skymoe.engine import SkyMoe
-from skymoe.engine.answering import classify_query
 from skymoe.engine.labels import Trie
 from skymoe.engine.opened import opened
+from skymoe.engine.own_labels import classify_query
 from skymoe.errors import UserError
 from skymoe.tasks import Query
 from skymoe.tasks.labels import TRAINED_LABELS, display_label

@@ -4,16 +4,33 @@ A picture passes through the vision tower and the decoder once; what the decoder
 kept, and any number of questions continue from there, as one batch. Answers whose form is known (a label of a list,
 an integer, a box) are decoded under that form, so that they always parse.
 
-    checkpoint.py   a name or directory → model and processor       prompting.py   messages → tokens
-    prefixes.py     pictures → remembered prefixes                  rows.py        sequences under decoding
-    search.py       greedy and beam search                          grammar.py     what may come next
-    labels.py       exact probabilities of closed lists             answering.py   `SkyMoe`, the face of it all
-    routing.py      which experts fired
+    opened.py       pictures, opened once           checkpoint.py   a name or directory → model and processor
+    prompting.py    messages → tokens               prefixes.py     pictures → remembered prefixes
+    rows.py         sequences under decoding        search.py       greedy and beam search
+    grammar.py      what may come next              labels.py       exact probabilities of closed lists
+    answering.py    `SkyMoe`, the face of it all    routing.py      which experts fired
+
+Importing the package loads no PyTorch; using `load` or `SkyMoe` does.
 """
 
 from __future__ import annotations
 
-from skymoe.engine.answering import SkyMoe
-from skymoe.engine.checkpoint import load
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skymoe.engine.answering import SkyMoe
+    from skymoe.engine.checkpoint import load
 
 __all__ = ["SkyMoe", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load":
+        from skymoe.engine.checkpoint import load
+
+        return load
+    if name == "SkyMoe":
+        from skymoe.engine.answering import SkyMoe
+
+        return SkyMoe
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,13 +16,13 @@ from skymoe.answer import Answer
 from skymoe.engine.grammar import Anything, Grammar, Rule, Text, Vocabulary, longest_answer
 from skymoe.engine.labels import Trie, label_log_probabilities
 from skymoe.engine.opened import Opened, Source, opened
+from skymoe.engine.own_labels import classify_query
 from skymoe.engine.prefixes import PrefixStore
 from skymoe.engine.prompting import Messages, Prompt, Prompter
 from skymoe.engine.rows import Decoder, Rows
 from skymoe.engine.search import Spoken, beam_search, greedy
 from skymoe.errors import UserError
 from skymoe.tasks import AnswerShape, Box, FreeText, Integer, OneOf, Query, get_task, read_request
-from skymoe.tasks.labels import label_key
 
 # A picture may also come ready opened, so that a caller can tell first which files are no pictures.
 One = Source | Opened
@@ -284,23 +284,6 @@ class SkyMoe:
         if not answer.parsed and job.own_words:  # what the question asked for was only a guess
             answer = get_task("vqa").parse(text, width=width, height=height)
         return answer.replace(confidence=confidence)
-
-
-def classify_query(labels: Sequence[str] | None) -> Query:
-    """The classify query for a user's own list of labels, or for the trained ones.
-
-    Raises:
-        UserError: for fewer than two labels, or one without letters or digits.
-    """
-    if labels is None:
-        return Query("classify")
-    spelt: dict[str, str] = {}
-    for label in labels:
-        spelt.setdefault(label_key(label), label.strip())
-    if len(spelt) < 2 or "" in spelt:
-        given = ", ".join(map(repr, labels)) or "none"
-        raise UserError(f"labels {given}: give at least two different words or phrases")
-    return Query("classify", labels=tuple(spelt.values()))
 
 
 def _is_one(image: Any) -> bool:

@@ -1,0 +1,58 @@
+"""The command `skymoe`: one file a command, each thin. Nothing here imports PyTorch before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+import skymoe
+from skymoe.cli.ask import ask
+from skymoe.cli.caption import caption
+from skymoe.cli.classify import classify
+from skymoe.cli.count import count
+from skymoe.cli.demo import demo
+from skymoe.cli.evaluate import evaluate
+from skymoe.cli.ground import ground
+from skymoe.cli.train import train
+from skymoe.cli.upcycle import upcycle
+from skymoe.errors import UserError
+
+app = typer.Typer(
+    name="skymoe",
+    help="Questions about satellite and aerial pictures, answered by a mixture-of-experts vision-language model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+ASKING, MAKING = "Ask about pictures", "Make and judge models"
+for command in (demo, ask, caption, classify, count, ground):
+    app.command(rich_help_panel=ASKING)(command)
+app.command("train", rich_help_panel=MAKING)(train)
+app.command("eval", rich_help_panel=MAKING)(evaluate)
+app.command("upcycle", rich_help_panel=MAKING)(upcycle)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"skymoe {skymoe.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"skymoe: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,180 @@
+"""What the asking commands share: open the pictures, answer, and show answers and mistakes side by side."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from skymoe.answer import Answer
+from skymoe.cli.options import load_quietly
+from skymoe.engine.opened import Opened, opened
+from skymoe.errors import UserError
+from skymoe.tasks import Query, get_task
+
+if TYPE_CHECKING:
+    from skymoe.engine import SkyMoe
+
+TOGETHER = 32
+"""Pictures opened and answered at a time."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one picture: an answer, or the reason why there is none."""
+
+    image: str
+    answer: Answer | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One run of an asking command.
+
+    ``query`` says what is asked, or with ``own_words`` the user's question. ``draw`` is called with each answered
+    picture and raises UserError where the drawing cannot be written.
+    """
+
+    task: str
+    images: Sequence[str]
+    query: Query | None = None
+    own_words: str | None = None
+    model: str = "nano"
+    device: str = "auto"
+    as_json: bool = False
+    free: bool = False
+    num_beams: int = 1
+    draw: Callable[[str, Opened, Answer], None] | None = None
+
+    def run(self) -> None:
+        """Answer and print.
+
+        Raises:
+            UserError: where nothing can be answered at all.
+            typer.Exit: code 2 where some pictures could not be answered; each is named in a line of its own.
+        """
+        if self.query is not None:
+            get_task(self.query.task).messages(
+                self.query
+            )  # a mistake in the question is said before models are loaded
+        results = self._streamed() if self._streams else list(self._results())
+        if self.as_json:
+            records = [_record(self.task, result) for result in results]
+            typer.echo(json.dumps(records, ensure_ascii=False, indent=2))
+        elif not self._streams:
+            _show(results)
+        if any(result.error for result in results):
+            raise typer.Exit(2)
+
+    @property
+    def _streams(self) -> bool:
+        free_text = self.own_words is not None or self.task == "caption"
+        return free_text and len(self.images) == 1 and not self.as_json and sys.stdout.isatty()
+
+    def _results(self) -> Iterator[Result]:
+        engine: SkyMoe | None = None
+        for start in range(0, len(self.images), TOGETHER):
+            found: dict[int, Result] = {}
+            pictures: dict[int, Opened] = {}
+            part = self.images[start : start + TOGETHER]
+            for n, image in enumerate(part):
+                try:
+                    pictures[n] = opened(image)
+                except UserError as error:
+                    found[n] = _failed(image, error)
+            if pictures:
+                engine = engine or load_quietly(self.model, self.device)
+                answers = self._answers(engine, list(pictures.values()))
+                for (n, picture), answer in zip(pictures.items(), answers, strict=True):
+                    found[n] = self._drawn(part[n], picture, answer)
+            yield from (found[n] for n in range(len(part)))
+
+    def _answers(self, engine: SkyMoe, pictures: list[Opened]) -> list[Answer]:
+        if self.own_words is not None:
+            return engine.ask(pictures, self.own_words, num_beams=self.num_beams)
+        assert self.query is not None
+        return engine.answer(pictures, self.query, constrained=not self.free, num_beams=self.num_beams)
+
+    def _drawn(self, image: str, picture: Opened, answer: Answer) -> Result:
+        if self.draw is not None:
+            try:
+                self.draw(image, picture, answer)
+            except UserError as error:
+                return Result(image, answer, _failed(image, error).error)
+        return Result(image, answer)
+
+    def _streamed(self) -> list[Result]:
+        """One picture, a person watching: the words are shown as they come."""
+        (image,) = self.images
+        try:
+            picture = opened(image)
+        except UserError as error:
+            return [_failed(image, error)]
+        engine = load_quietly(self.model, self.device)
+        question = self.own_words if self.own_words is not None else self.query
+        assert question is not None
+        for piece in engine.stream(picture, question, num_beams=self.num_beams):
+            typer.echo(piece, nl=False)
+            sys.stdout.flush()
+        typer.echo()
+        return [Result(image)]
+
+
+def subject(images: Sequence[str], text: str, what: str, example: str) -> str:
+    """The last argument, unless it is a picture and the subject was forgotten."""
+    if not text.strip():
+        raise UserError(f"no {what} given: end with one, for instance {example!r}")
+    if len(text) < 255 and Path(text).is_file():
+        raise UserError(f"{text!r} is a file, not a {what}: end with one, for instance {example!r}")
+    return text
+
+
+def _failed(image: str, error: UserError) -> Result:
+    line = " ".join(str(error).split())
+    typer.echo(f"skymoe: {line}", err=True)
+    return Result(image, error=line)
+
+
+def _record(task: str, result: Result) -> dict[str, object]:
+    told = {} if result.answer is None else result.answer.to_dict()
+    return {"image": result.image, "task": task, **told, "error": result.error}
+
+
+def said(answer: Answer) -> str:
+    """An answer in one line, as a person or a shell script would want it."""
+    if answer.boxes:
+        return "; ".join(" ".join(f"{edge:.0f}" for edge in box.xyxy) for box in answer.boxes)
+    if answer.number is not None and answer.task == "count":
+        return str(answer.number)
+    if answer.task == "classify" and answer.label:
+        return answer.label
+    return " ".join(answer.text.split())
+
+
+def _show(results: Iterable[Result]) -> None:
+    answered = [(result.image, result.answer) for result in results if result.answer is not None]
+    if not answered:
+        return
+    if not sys.stdout.isatty():
+        one = len(answered) == 1
+        for image, answer in answered:
+            typer.echo(said(answer) if one else f"{image}\t{said(answer)}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for column in ("picture", "answer"):
+        table.add_column(column, overflow="fold", header_style="dim")
+    table.add_column("confidence", justify="right", style="dim", header_style="dim")
+    for image, answer in answered:
+        chance = "" if answer.confidence is None else f"{answer.confidence:.0%}"
+        table.add_row(Text(image), Text(said(answer), style="bold"), chance)
+    Console().print(table)
