@@ -62,6 +62,16 @@ def test_a_killed_evaluation_continues_to_the_same_report(miniatures: Path, tmp_
         ), path
 
 
+def test_a_missing_package_is_said_before_the_model_runs(
+    miniatures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skymoe.evaluation.metrics.caption.find_spec", lambda name: None)
+    engine = ByPixels()
+    found = evaluate(engine, MODEL, [get_benchmark("rsicd")], tmp_path, root=miniatures)
+    assert found["skipped"] == {"rsicd": "caption metrics need pycocoevalcap: pip install 'skymoe[eval]'"}
+    assert engine.calls == []
+
+
 def test_fresh_asks_again(miniatures: Path, tmp_path: Path) -> None:
     benchmark = [get_benchmark("ucm-scenes")]
     evaluate(ByPixels(), MODEL, benchmark, tmp_path, root=miniatures)

@@ -18,7 +18,7 @@ from skymoe.evaluation.baselines import CONSTANTS, constant_metrics, mean_colour
 from skymoe.evaluation.benchmarks import Benchmark, Item, pictures
 from skymoe.evaluation.metrics.ptb import java
 from skymoe.evaluation.predictions import Engine, predict
-from skymoe.evaluation.scoring import score_records
+from skymoe.evaluation.scoring import require, score_records
 
 # Files of a checkpoint that decide its answers.
 _DECISIVE = (".safetensors", ".json", ".jinja", ".model", ".txt")
@@ -111,6 +111,7 @@ def _one(
     fresh: bool,
     watch: Watch,
 ) -> dict[str, Any]:
+    require(benchmark.task)
     items = benchmark.items(settings.split, root=root, limit=settings.limit, seed=settings.seed)
     folder = out / benchmark.name
     folder.mkdir(parents=True, exist_ok=True)

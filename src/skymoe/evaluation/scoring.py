@@ -68,6 +68,12 @@ def score_records(task: str, records: Sequence[Record], *, seed: int = 0) -> Sco
     )
 
 
+def require(task: str) -> None:
+    """Raises UserError where the task's metrics need a package that is not there: to be told before a model runs."""
+    if task == "caption":
+        caption.require()
+
+
 def implementation(task: str) -> dict[str, str]:
     """Which code computes the metrics of a task, with versions."""
     return {"skymoe": skymoe.__version__, **(caption.implementation() if task == "caption" else {})}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -38,6 +39,12 @@ def score(predictions: Sequence[str], references: Sequence[Sequence[str]], *, se
     return evaluate(predictions, references, seed=seed).metrics
 
 
+def require() -> None:
+    """Raises UserError where pycocoevalcap is not installed."""
+    if find_spec("pycocoevalcap") is None:
+        raise UserError("caption metrics need pycocoevalcap: pip install 'skymoe[eval]'")
+
+
 def evaluate(
     predictions: Sequence[str],
     references: Sequence[Sequence[str]],
@@ -51,12 +58,11 @@ def evaluate(
     """
     assert all(references), "an image without reference captions cannot be scored"
     assert len(predictions) == len(references), f"{len(predictions)} predictions for {len(references)} images"
-    try:
-        from pycocoevalcap.bleu.bleu_scorer import BleuScorer
-        from pycocoevalcap.cider.cider_scorer import CiderScorer
-        from pycocoevalcap.rouge.rouge import Rouge
-    except ImportError:
-        raise UserError("caption metrics need pycocoevalcap: pip install 'skymoe[eval]'") from None
+    require()
+    from pycocoevalcap.bleu.bleu_scorer import BleuScorer
+    from pycocoevalcap.cider.cider_scorer import CiderScorer
+    from pycocoevalcap.rouge.rouge import Rouge
+
     tokens = tokenise([*predictions, *(line for lines in references for line in lines)])
     given = tokens.captions[: len(predictions)]
     rest = iter(tokens.captions[len(predictions) :])
