@@ -7,6 +7,7 @@ import sys
 import typer
 
 import skymoe
+from skymoe.cli.answering import printable
 from skymoe.cli.ask import ask
 from skymoe.cli.caption import caption
 from skymoe.cli.classify import classify
@@ -54,5 +55,5 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.echo(f"skymoe: {error}", err=True)
+        typer.echo(f"skymoe: {printable(str(error))}", err=True)
         sys.exit(2)

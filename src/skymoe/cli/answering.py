@@ -13,12 +13,12 @@ import typer
 
 from skymoe.answer import Answer
 from skymoe.cli.options import load_quietly
-from skymoe.engine.opened import Opened, opened
 from skymoe.errors import UserError
 from skymoe.tasks import Query, get_task
 
 if TYPE_CHECKING:
     from skymoe.engine import SkyMoe
+    from skymoe.engine.opened import Opened
 
 TOGETHER = 32
 """Pictures opened and answered at a time."""
@@ -78,6 +78,8 @@ class Asking:
         return free_text and len(self.images) == 1 and not self.as_json and sys.stdout.isatty()
 
     def _results(self) -> Iterator[Result]:
+        from skymoe.engine.opened import opened
+
         engine: SkyMoe | None = None
         for start in range(0, len(self.images), TOGETHER):
             found: dict[int, Result] = {}
@@ -111,6 +113,8 @@ class Asking:
 
     def _streamed(self) -> list[Result]:
         """One picture, a person watching: the words are shown as they come."""
+        from skymoe.engine.opened import opened
+
         (image,) = self.images
         try:
             picture = opened(image)
@@ -120,7 +124,7 @@ class Asking:
         question = self.own_words if self.own_words is not None else self.query
         assert question is not None
         for piece in engine.stream(picture, question, num_beams=self.num_beams):
-            typer.echo(piece, nl=False)
+            typer.echo("".join(c if c.isprintable() else " " for c in piece), nl=False)
             sys.stdout.flush()
         typer.echo()
         return [Result(image)]
@@ -136,14 +140,20 @@ def subject(images: Sequence[str], text: str, what: str, example: str) -> str:
 
 
 def _failed(image: str, error: UserError) -> Result:
-    line = " ".join(str(error).split())
+    line = printable(str(error))
     typer.echo(f"skymoe: {line}", err=True)
     return Result(image, error=line)
 
 
 def _record(task: str, result: Result) -> dict[str, object]:
     told = {} if result.answer is None else result.answer.to_dict()
-    return {"image": result.image, "task": task, **told, "error": result.error}
+    image = result.image.encode("utf-8", "replace").decode()  # a name need not be text
+    return {"image": image, "task": task, **told, "error": result.error}
+
+
+def printable(text: str) -> str:
+    """One line without control characters, which a file's name may hold and a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
 
 
 def said(answer: Answer) -> str:
@@ -154,7 +164,7 @@ def said(answer: Answer) -> str:
         return str(answer.number)
     if answer.task == "classify" and answer.label:
         return answer.label
-    return " ".join(answer.text.split())
+    return printable(answer.text)
 
 
 def _show(results: Iterable[Result]) -> None:
@@ -164,7 +174,7 @@ def _show(results: Iterable[Result]) -> None:
     if not sys.stdout.isatty():
         one = len(answered) == 1
         for image, answer in answered:
-            typer.echo(said(answer) if one else f"{image}\t{said(answer)}")
+            typer.echo(said(answer) if one else f"{printable(image)}\t{said(answer)}")
         return
     from rich.console import Console
     from rich.table import Table
@@ -176,5 +186,5 @@ def _show(results: Iterable[Result]) -> None:
     table.add_column("confidence", justify="right", style="dim", header_style="dim")
     for image, answer in answered:
         chance = "" if answer.confidence is None else f"{answer.confidence:.0%}"
-        table.add_row(Text(image), Text(said(answer), style="bold"), chance)
+        table.add_row(Text(printable(image)), Text(said(answer), style="bold"), chance)
     Console().print(table)

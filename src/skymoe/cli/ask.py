@@ -13,7 +13,9 @@ from skymoe.tasks import read_request
 
 def ask(
     images: Images,
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help='In your own words, such as "any ships here?".')],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help='In your own words, such as "any ships here?".')
+    ],
     model: Model = "nano",
     device: Device = "auto",
     as_json: Json = False,
@@ -21,7 +23,7 @@ def ask(
 ) -> None:
     """Ask a question in your own words about each picture."""
     question = subject(images, question, "question", "how many ships are there?")
-    read_request(question)  # says so where there is no word in it
+    task = read_request(question).task  # says so where there is no word in it
     Asking(
-        "ask", images, own_words=question, model=model, device=device, as_json=as_json, num_beams=num_beams
+        task, images, own_words=question, model=model, device=device, as_json=as_json, num_beams=num_beams
     ).run()

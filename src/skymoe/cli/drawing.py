@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-
-from PIL import Image, ImageDraw
+from typing import TYPE_CHECKING
 
 from skymoe.answer import Answer
-from skymoe.engine.opened import Opened
 from skymoe.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from skymoe.engine.opened import Opened
 
 INSIDE, OUTSIDE = (255, 64, 32), (255, 255, 255)
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -60,6 +63,8 @@ class Drawing:
 
 def with_boxes(picture: Opened, answer: Answer) -> Image.Image:
     """The picture with the answer's boxes, turned ones as they are turned."""
+    from PIL import ImageDraw
+
     drawn = picture.picture.copy()
     pen = ImageDraw.Draw(drawn)
     width = max(2, round(min(drawn.size) / 120))

@@ -59,10 +59,11 @@ class Vocabulary:
         self.size = size
         self.stop = stop
         self.texts: dict[int, str] = {}
+        unusable = special | stop
         for token, text in enumerate(tokenizer.convert_ids_to_tokens(range(min(size, len(tokenizer))))):
             for mark in _SPACES:
                 text = text.replace(mark, " ")
-            if text and token not in special and self.CHARACTERS.issuperset(text):
+            if text and token not in unusable and self.CHARACTERS.issuperset(text):
                 self.texts[token] = text
 
     def text(self, tokens: Iterable[int]) -> str:
