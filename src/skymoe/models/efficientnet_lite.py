@@ -130,13 +130,13 @@ class EfficientNetLiteModel(PreTrainedModel):
     def forward(
         self, pixel_values: Tensor, output_hidden_states: object = None, **kwargs: object
     ) -> BaseModelOutput:
-        maps = self.features(pixel_values)
-        levels = [maps[TOKEN_STRIDE]]
-        levels += [F.pixel_unshuffle(maps[s], TOKEN_STRIDE // s) for s in self.config.fine_strides]
-        if len({level.shape[-2:] for level in levels}) != 1:
+        if any(side % TOKEN_STRIDE for side in pixel_values.shape[-2:]):
             raise ValueError(
                 f"picture of {tuple(pixel_values.shape[-2:])} pixels: sides must be multiples of {TOKEN_STRIDE}"
             )
+        maps = self.features(pixel_values)
+        levels = [maps[TOKEN_STRIDE]]
+        levels += [F.pixel_unshuffle(maps[s], TOKEN_STRIDE // s) for s in self.config.fine_strides]
         parts = [
             norm(level.flatten(2).transpose(1, 2)) for norm, level in zip(self.norms, levels, strict=True)
         ]

@@ -198,6 +198,11 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
             if labels is not None:
                 loss = _mean_loss(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), num_items_in_batch)
         if router_logits and (labels is not None or output_router_logits):
+            trains = labels is not None and torch.is_grad_enabled() and self.config.router_aux_loss_coef
+            if trains and not router_logits[0].requires_grad and self.model.routers()[0].weight.requires_grad:
+                raise ValueError(
+                    "re-entrant gradient checkpointing loses the balance loss; set use_reentrant=False, the default"
+                )
             aux_loss = total_balance_loss(
                 router_logits, token_mask, reduction=self.config.router_aux_loss_reduction
             )
