@@ -14,7 +14,10 @@ from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration, S
 
 IMAGE_TOKEN, PAD, VOCABULARY, SIDE = 98, 0, 99, 28  # SIDE: pixels; 2 × 2 patches of 14
 IMPLEMENTATIONS = ("eager", "batched_mm", "grouped_mm")
-WORDS = "<pad> <s> </s> what is where the ship tank how many are there in this picture user : assistant".split()
+WORDS = [
+    *("<pad>", "<s>", "</s>", "what", "is", "where", "the", "ship", "tank", "how", "many"),
+    *("are", "there", "in", "this", "picture", "user", ":", "assistant"),
+]
 CHAT = (
     "{% for m in messages %}{{ m['role'] }} : {% for c in m['content'] %}"
     "{{ '<image> ' if c['type'] == 'image' else c['text'] }}{% endfor %} {% endfor %}"
@@ -46,7 +49,9 @@ CLIP = {
 }
 
 
-def shared_settings(text: dict[str, Any] | None = None, vision: dict[str, Any] | None = None) -> dict[str, Any]:
+def shared_settings(
+    text: dict[str, Any] | None = None, vision: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Arguments that LlavaConfig and SkyMoeConfig have in common."""
     return {
         "text_config": {**TEXT, **(text or {})},
@@ -72,7 +77,9 @@ def skymoe(seed: int = 0, experts: str = "eager", **changes: Any) -> SkyMoeForCo
 
 def question(length: int = 9, seed: int = 0, image_tokens: int = 4) -> Tensor:
     """Token ids (1, length + image_tokens): a start, one picture, then words."""
-    words = torch.randint(3, IMAGE_TOKEN, (length - 1,), generator=torch.Generator().manual_seed(seed)).tolist()
+    words = torch.randint(
+        3, IMAGE_TOKEN, (length - 1,), generator=torch.Generator().manual_seed(seed)
+    ).tolist()
     return torch.tensor([[1] + [IMAGE_TOKEN] * image_tokens + words])
 
 

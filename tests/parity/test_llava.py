@@ -2,9 +2,17 @@
 
 import pytest
 import torch
-from models.tiny_models import IMAGE_TOKEN, answer_labels, left_padded, pixels, question, shared_settings, skymoe
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
+from models.tiny_models import (
+    IMAGE_TOKEN,
+    answer_labels,
+    left_padded,
+    pixels,
+    question,
+    shared_settings,
+    skymoe,
+)
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration
 
 
@@ -18,7 +26,9 @@ def pair() -> tuple[SkyMoeForConditionalGeneration, LlavaForConditionalGeneratio
 
 def test_same_parameters(pair) -> None:
     ours, theirs = pair
-    assert [(n, p.shape) for n, p in ours.named_parameters()] == [(n, p.shape) for n, p in theirs.named_parameters()]
+    assert [(n, p.shape) for n, p in ours.named_parameters()] == [
+        (n, p.shape) for n, p in theirs.named_parameters()
+    ]
 
 
 @torch.no_grad()
@@ -30,18 +40,27 @@ def test_same_logits_and_loss(pair) -> None:
     torch.testing.assert_close(mine.logits, wanted.logits)
     torch.testing.assert_close(mine.loss, wanted.loss)
     assert mine.aux_loss is None
-    torch.testing.assert_close(torch.stack(mine.image_hidden_states.split(4)), torch.stack(wanted.image_hidden_states.split(4)))
+    torch.testing.assert_close(
+        torch.stack(mine.image_hidden_states.split(4)), torch.stack(wanted.image_hidden_states.split(4))
+    )
 
 
 @torch.no_grad()
 def test_same_loss_over_a_given_number_of_tokens(pair) -> None:
     ours, theirs = pair
     ids = question(9)
-    inputs = {"input_ids": ids, "pixel_values": pixels(), "labels": answer_labels(ids), "num_items_in_batch": 10}
+    inputs = {
+        "input_ids": ids,
+        "pixel_values": pixels(),
+        "labels": answer_labels(ids),
+        "num_items_in_batch": 10,
+    }
     torch.testing.assert_close(ours(**inputs).loss, theirs(**inputs).loss)
 
 
-@pytest.mark.parametrize("changes", [{}, {"num_beams": 3}, {"use_cache": False}, {"num_return_sequences": 2, "num_beams": 2}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"num_beams": 3}, {"use_cache": False}, {"num_return_sequences": 2, "num_beams": 2}]
+)
 def test_same_answers(pair, changes) -> None:
     ours, theirs = pair
     inputs = left_padded([question(9, 0), question(5, 1)]) | {"pixel_values": pixels(2)}
@@ -54,10 +73,13 @@ def test_several_pictures_feature_layers_and_text_alone(pair) -> None:
     ours, theirs = pair
     two = torch.cat([question(4, 0), question(5, 1)], dim=1)
     torch.testing.assert_close(
-        ours(input_ids=two, pixel_values=pixels(2)).logits, theirs(input_ids=two, pixel_values=pixels(2)).logits
+        ours(input_ids=two, pixel_values=pixels(2)).logits,
+        theirs(input_ids=two, pixel_values=pixels(2)).logits,
     )
     words = question(6, image_tokens=0)
     torch.testing.assert_close(ours(input_ids=words).logits, theirs(input_ids=words).logits)
     for layer in (-1, -3):
         mine = ours.get_image_features(pixels(), vision_feature_layer=layer).pooler_output[0]
-        torch.testing.assert_close(mine, theirs.get_image_features(pixels(), vision_feature_layer=layer).pooler_output[0])
+        torch.testing.assert_close(
+            mine, theirs.get_image_features(pixels(), vision_feature_layer=layer).pooler_output[0]
+        )

@@ -1,12 +1,12 @@
-"""The sparse block is Transformers' Mixtral block: same outputs, same gradients, whichever kernel computes the experts."""
+"""The sparse block is Transformers' Mixtral block: same outputs and gradients, whichever kernel computes."""
 
 import pytest
 import torch
-from models.tiny_models import IMPLEMENTATIONS, TEXT, skymoe_config
 from torch import Tensor
 from transformers import MixtralConfig
 from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock, load_balancing_loss_func
 
+from models.tiny_models import IMPLEMENTATIONS, TEXT, skymoe_config
 from skymoe.models.moe import SparseMoeBlock, balance_loss, total_balance_loss
 
 
@@ -44,7 +44,9 @@ def test_same_gradients_as_mixtral(implementation: str) -> None:
     assert mine.keys() == wanted.keys()
     for name, gradient in wanted.items():
         assert gradient.abs().max() > 0, name
-        torch.testing.assert_close(mine[name], gradient, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            mine[name], gradient, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 def test_experts_that_no_token_chose_get_no_gradient() -> None:
@@ -60,7 +62,7 @@ def test_experts_that_no_token_chose_get_no_gradient() -> None:
 
 
 def test_mixtral_loss_counts_every_choice_ours_the_first() -> None:
-    """For top-1 the two losses agree; balanced, theirs is top_k: the same coefficient is top_k times as strong there."""
+    """For top-1 the two losses agree; balanced, theirs is top_k: the same coefficient is as much stronger."""
     logits = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(balance_loss(logits), load_balancing_loss_func((logits,), 4, top_k=1))
     balanced = torch.eye(4).repeat(16, 1) * 20 + torch.eye(4).roll(1, 1).repeat(16, 1) * 19.9
