@@ -112,7 +112,7 @@ class EfficientNetLiteModel(PreTrainedModel):
         for stride in config.fine_strides:
             self.norms.append(nn.LayerNorm(STAGES[FINE_LEVELS[stride]][3] * (TOKEN_STRIDE // stride) ** 2))
         side = config.image_size // TOKEN_STRIDE
-        self.position_embedding = nn.Parameter(torch.zeros(side * side, config.hidden_size))
+        self.position_embedding = nn.Parameter(sine_positions(side, config.hidden_size))
         self.post_init()
 
     def features(self, pixel_values: Tensor) -> dict[int, Tensor]:
@@ -150,6 +150,20 @@ class EfficientNetLiteModel(PreTrainedModel):
         super()._init_weights(module)
         if module is self:
             init.zeros_(self.position_embedding)
+
+
+def sine_positions(side: int, width: int, amplitude: float = 0.5) -> Tensor:
+    """Where each of side² cells lies, as waves over x and y (side², width): a start from which boxes are learnt.
+
+    Half a wave to `side` / 2 waves across the picture; beside tokens normalised to 1 they are clearly heard. From
+    zeros the embedding stayed at 0.02 for 750 steps of nano, and no box was learnt.
+    """
+    centres = (torch.arange(side) + 0.5) / side
+    frequencies = math.pi * torch.logspace(math.log10(0.5), math.log10(max(side / 2, 1.0)), width // 4)
+    angles = centres[:, None] * frequencies
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1)  # (side, width / 2)
+    grid = torch.cat([waves.repeat(side, 1), waves.repeat_interleave(side, dim=0)], dim=1)  # x fastest
+    return amplitude * F.pad(grid, (0, width - grid.shape[1]))
 
 
 def fold_imagenet_weights(state: Mapping[str, Tensor], eps: float = 1e-3) -> dict[str, Tensor]:

@@ -27,9 +27,11 @@ class TrainingPixels:
         self.std = torch.tensor(processor.image_std).view(3, 1, 1)
         self.views = views
 
-    def __call__(self, sample: Sample, rng: Random) -> tuple[Sample, Tensor]:
+    def __call__(self, sample: Sample, rng: Random, whole: bool = False) -> tuple[Sample, Tensor]:
+        """With `whole` the picture as it is, neither turned nor cropped."""
         picture = open_sample(sample)
-        seen, transform = random_view(sample, rng, dihedral=self.views.dihedral, crop=self.views.crop)
+        views = Views(dihedral=False, crop=(1.0, 1.0)) if whole else self.views
+        seen, transform = random_view(sample, rng, dihedral=views.dihedral, crop=views.crop)
         picture = transform.apply(picture).resize(self.size, Image.Resampling.BICUBIC)
         values = torch.from_numpy(np.array(picture, dtype=np.float32)).permute(2, 0, 1) / 255
         if spread := self.views.brightness:

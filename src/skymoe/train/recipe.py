@@ -71,6 +71,7 @@ class DenseStage(Stage):
 
     kind: Literal["dense"]
     tower_learning_rate: float = Field(default=0.0, ge=0)
+    coordinate_sigma: float = Field(default=0.0, ge=0)
 
 
 class ExpertStage(Stage):
@@ -82,6 +83,7 @@ class ExpertStage(Stage):
     interval: int = 2
     offset: int = 0
     balance: float = 0.01
+    coordinate_sigma: float = Field(default=0.0, ge=0)
     train: list[str] = [".mlp.experts.", ".mlp.router."]
 
 

@@ -20,12 +20,14 @@ from skymoe.sample import Sample
 from skymoe.tasks import TASKS, Query, Task
 
 from .conversation import ConversationEncoder, pack
+from .coordinates import CoordinateLoss
 from .mixture import Group, Mixture, Pictures
 from .nano import build_config, build_dense_model, build_processor, imagenet_tower, training_texts
 from .pixels import TrainingPixels
 from .recipe import AnyStage, DenseStage, ExpertStage, Recipe, TowerStage
 from .tower import GRID_STRIDE, TowerTargets, TowerWithHeads, prepare_for_tower
 from .trainer import train_stage
+from .vocabulary import BOX_TOKENS
 
 CANONICAL_SHARE = 0.3
 
@@ -133,7 +135,7 @@ class Training:
 
     def _converse(
         self,
-        stage: AnyStage,
+        stage: DenseStage | ExpertStage,
         model: SkyMoeForConditionalGeneration,
         target: Path,
         learning_rate_of: Callable[[str], float],
@@ -142,10 +144,12 @@ class Training:
         pad = self.processor.tokenizer.pad_token_id
 
         def prepare(sample: Sample, rng: Random) -> dict[str, Any]:
-            sample, pixel_values = self.pixels(sample, rng)
-            turns = [
-                encoder.encode(messages) for messages in questions_on(sample, rng, self.recipe.data.questions)
-            ]
+            seen, pixel_values = self.pixels(sample, rng)
+            asked = questions_on(seen, rng, self.recipe.data.questions)
+            if not asked:  # nothing that is sure of the whole picture is sure of this view of it
+                seen, pixel_values = self.pixels(sample, rng, whole=True)
+                asked = questions_on(seen, rng, self.recipe.data.questions)
+            turns = [encoder.encode(messages) for messages in asked]
             return {"pixel_values": pixel_values, "prefix": turns[0][0], "turns": [turn for _, turn in turns]}
 
         def collate(batch: list[dict[str, Any]]) -> dict[str, Any]:
@@ -155,7 +159,13 @@ class Training:
             return packed
 
         pictures = self._pictures(stage, prepare)
-        train_stage(self.recipe, stage, model, pictures, collate, target.parent, learning_rate_of)
+        answer_loss = None
+        if stage.coordinate_sigma:
+            tokens = self.processor.tokenizer.convert_tokens_to_ids(list(BOX_TOKENS))
+            answer_loss = CoordinateLoss(tokens, stage.coordinate_sigma)
+        train_stage(
+            self.recipe, stage, model, pictures, collate, target.parent, learning_rate_of, answer_loss
+        )
         model.config.output_router_logits = False
 
         def save(folder: Path) -> None:
@@ -166,11 +176,7 @@ class Training:
 
 
 def questions_on(sample: Sample, rng: Random, most: dict[str, int]) -> list[list[dict[str, Any]]]:
-    """Conversations on one picture: of each task at most `most[task]` questions, each in its own random wording.
-
-    A picture that no task can ask anything (a random crop may leave nothing that is certain) is asked nothing else than
-    what its source always knows; sources guarantee at least one question for the full picture.
-    """
+    """Conversations on one picture: of each task at most `most[task]` questions, each in its own random wording."""
     chosen: list[list[dict[str, Any]]] = []
     for name, limit in most.items():
         task = TASKS[name]

@@ -16,9 +16,13 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from skymoe.models.moe import expert_load
+from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 
 from .mixture import Pictures
 from .recipe import Recipe, Stage
+
+# An addition to the loss, from the logits (answer tokens, V) and labels (answer tokens) of a batch.
+AnswerLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class LogFile(TrainerCallback):
@@ -35,9 +39,16 @@ class LogFile(TrainerCallback):
 class PictureTrainer(Trainer):
     """Pictures in their mixture's order (no shuffling twice), logging losses by part and the routers' balance."""
 
-    def __init__(self, *args: Any, group_of: Callable[[str], float], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        group_of: Callable[[str], float],
+        answer_loss: AnswerLoss | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.group_of = group_of
+        self.answer_loss = answer_loss
         self.optimizer: Any
         self._parts: dict[str, list[Tensor]] = defaultdict(list)
 
@@ -68,6 +79,11 @@ class PictureTrainer(Trainer):
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **kwargs: Any) -> Any:
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
+        if self.answer_loss is not None:
+            labels = inputs["labels"][:, 1:]
+            extra = self.answer_loss(outputs["logits"], labels[labels != IGNORED_LABEL])
+            self._parts["coordinate_loss"].append(extra.detach())
+            loss = loss + extra
         for name in ("aux_loss", "scene_loss", "word_loss", "heat_loss"):
             if outputs.get(name) is not None:
                 self._parts[name].append(outputs[name].detach())
@@ -95,6 +111,7 @@ def train_stage(
     collate: Callable[[list[dict]], dict],
     folder: Path,
     learning_rate_of: Callable[[str], float],
+    answer_loss: AnswerLoss | None = None,
 ) -> None:
     """Run one stage to its end, from its last checkpoint if there is one. Checkpoints live in `folder/checkpoints`."""
     checkpoints = folder / "checkpoints"
@@ -131,6 +148,7 @@ def train_stage(
         data_collator=collate,
         callbacks=[LogFile(folder / "log.jsonl")],
         group_of=learning_rate_of,
+        answer_loss=answer_loss,
     )
     if last is not None and len(pictures) == 0:  # stopped after the last step, before the model was saved
         trainer._load_from_checkpoint(last)
