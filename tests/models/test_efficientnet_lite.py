@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from skymoe.models.efficientnet_lite import (
@@ -138,9 +139,12 @@ def test_tokens_are_cells_in_reading_order(tower: EfficientNetLiteModel) -> None
 def test_positions_are_added_and_interpolated(tower: EfficientNetLiteModel) -> None:
     x = torch.randn(1, 3, 64, 64)
     plain = tower(x).last_hidden_state
+    start = tower.position_embedding.clone()
     table = torch.randn(4, tower.config.hidden_size)
     tower.position_embedding.copy_(table)
-    torch.testing.assert_close(tower(x).last_hidden_state - plain, table[None], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        tower(x).last_hidden_state - plain, (table - start)[None], rtol=1e-4, atol=1e-4
+    )
     larger = torch.randn(1, 3, 96, 96)
     added = tower(larger).last_hidden_state
     tower.position_embedding.zero_()
@@ -152,3 +156,16 @@ def test_positions_are_added_and_interpolated(tower: EfficientNetLiteModel) -> N
 def test_sides_must_be_multiples_of_32(tower: EfficientNetLiteModel) -> None:
     with pytest.raises(ValueError, match="multiples of 32"):
         tower(torch.randn(1, 3, 72, 64))
+
+
+def test_positions_start_as_waves_that_tell_every_cell_apart(tmp_path) -> None:
+    """Also where a checkpoint brings none: the folded ImageNet weights know no positions."""
+    model = EfficientNetLiteModel(EfficientNetLiteConfig(image_size=96))
+    table = model.position_embedding
+    torch.testing.assert_close(table.norm(dim=1), torch.full((9,), 0.5 * (table.shape[1] / 2) ** 0.5))
+    assert torch.cdist(table, table).add(torch.eye(9) * 99).min() > 1
+    state = {name: weight for name, weight in model.state_dict().items() if name != "position_embedding"}
+    save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    model.config.save_pretrained(tmp_path)
+    again = EfficientNetLiteModel.from_pretrained(tmp_path)
+    torch.testing.assert_close(again.position_embedding, table)

@@ -149,7 +149,8 @@ class EfficientNetLiteModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         if module is self:
-            init.zeros_(self.position_embedding)
+            side = self.config.image_size // TOKEN_STRIDE
+            init.copy_(self.position_embedding, sine_positions(side, self.config.hidden_size))
 
 
 def sine_positions(side: int, width: int, amplitude: float = 0.5) -> Tensor:
