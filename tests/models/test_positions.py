@@ -86,14 +86,28 @@ def test_rectangles_and_no_grid() -> None:
         interpolate_position_embedding(torch.randn(1, 3), 36)
 
 
+FULL = {"vision_feature_select_strategy": "full", "vision_feature_layer": -1}
+LITE = {"model_type": "efficientnet_lite_vision", "image_size": 64, "fine_strides": [16]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "side", "tokens"),
+    [
+        ({}, 2 * SIDE, 16),
+        ({"vision": {"model_type": "siglip_vision_model"}, **FULL}, 3 * SIDE, 36),
+        ({"vision": LITE, **FULL}, 96, 9),
+    ],
+    ids=["clip", "siglip", "efficientnet_lite"],
+)
 @torch.no_grad()
-def test_interpolated_at_run_time_equals_permanently(tmp_path) -> None:
-    model = skymoe(num_experts=0)
+def test_interpolated_at_run_time_equals_permanently(tmp_path, changes: dict, side: int, tokens: int) -> None:
+    model = skymoe(num_experts=0, **changes)
     model.save_pretrained(tmp_path / "base")
-    result = upcycle(tmp_path / "base", tmp_path / "large", num_experts=0, image_size=SIDE * 2)
-    assert (result.image_size, result.image_tokens) == (56, 16)
+    result = upcycle(tmp_path / "base", tmp_path / "large", num_experts=0, image_size=side)
+    assert (result.image_size, result.image_tokens) == (side, tokens)
     large = SkyMoeForConditionalGeneration.from_pretrained(tmp_path / "large").eval()
-    assert large.config.vision_config.image_size == 56
-    assert large.model.vision_tower.embeddings.position_embedding.weight.shape == (17, 24)
-    inputs = {"input_ids": question(6, image_tokens=16), "pixel_values": pixels(side=56)}
+    assert large.config.vision_config.image_size == side
+    (table,) = [p for name, p in large.named_parameters() if "position_embedding" in name]
+    assert len(table) == tokens + (not changes)  # and CLIP's class token
+    inputs = {"input_ids": question(6, image_tokens=tokens), "pixel_values": pixels(side=side)}
     torch.testing.assert_close(large(**inputs).logits, model(**inputs).logits, rtol=1e-4, atol=1e-5)

@@ -55,7 +55,7 @@ def shared_settings(
     """Arguments that LlavaConfig and SkyMoeConfig have in common."""
     return {
         "text_config": {**TEXT, **(text or {})},
-        "vision_config": {**CLIP, **(vision or {})},
+        "vision_config": vision if vision and "image_size" in vision else {**CLIP, **(vision or {})},
         "image_token_index": IMAGE_TOKEN,
         "image_seq_length": 4,
     }
