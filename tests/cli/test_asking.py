@@ -83,6 +83,7 @@ def test_free_decoding_may_say_anything(run: Run, folder: Path) -> None:
 
 def test_batches_keep_the_order(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("skymoe.cli.answering.TOGETHER", 2)
+    monkeypatch.setattr("skymoe.cli.answering.PIXELS_TOGETHER", 5000)
     names = ["a.png", "b.jpg", "none.png", "c.png", "a.png"]
     records = json.loads(run("ground", *[folder / name for name in names], "the ship", "--json").out)
     assert [Path(record["image"]).name for record in records] == names

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from skymoe.engine.opened import Opened
 
 TOGETHER = 32
-"""Pictures opened and answered at a time."""
+"""Pictures answered at a time."""
+PIXELS_TOGETHER = 100_000_000
+"""Pixels held in memory at a time, unless a single picture has more."""
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,32 @@ class Asking:
         from skymoe.engine.opened import opened
 
         engine: SkyMoe | None = None
-        for start in range(0, len(self.images), TOGETHER):
-            found: dict[int, Result] = {}
-            pictures: dict[int, Opened] = {}
-            part = self.images[start : start + TOGETHER]
-            for n, image in enumerate(part):
-                try:
-                    pictures[n] = opened(image)
-                except UserError as error:
-                    found[n] = _failed(image, error)
+        for part in self._parts(opened):
+            pictures = [picture for _, picture in part if not isinstance(picture, Result)]
+            answers: Iterator[Answer] = iter(())
             if pictures:
                 engine = engine or load_quietly(self.model, self.device)
-                answers = self._answers(engine, list(pictures.values()))
-                for (n, picture), answer in zip(pictures.items(), answers, strict=True):
-                    found[n] = self._drawn(part[n], picture, answer)
-            yield from (found[n] for n in range(len(part)))
+                answers = iter(self._answers(engine, pictures))
+            for image, picture in part:
+                yield picture if isinstance(picture, Result) else self._drawn(image, picture, next(answers))
+
+    def _parts(self, opened: Callable[[str], Opened]) -> Iterator[list[tuple[str, Opened | Result]]]:
+        """Opened pictures, or what is wrong with them, as many at a time as there is use and room for."""
+        part: list[tuple[str, Opened | Result]] = []
+        pixels = 0
+        for image in self.images:
+            try:
+                picture = opened(image)
+            except UserError as error:
+                part.append((image, _failed(image, error)))
+                continue
+            part.append((image, picture))
+            pixels += picture.picture.width * picture.picture.height
+            if len(part) >= TOGETHER or pixels >= PIXELS_TOGETHER:
+                yield part
+                part, pixels = [], 0
+        if part:
+            yield part
 
     def _answers(self, engine: SkyMoe, pictures: list[Opened]) -> list[Answer]:
         if self.own_words is not None:
@@ -124,7 +137,7 @@ class Asking:
         question = self.own_words if self.own_words is not None else self.query
         assert question is not None
         for piece in engine.stream(picture, question, num_beams=self.num_beams):
-            typer.echo("".join(c if c.isprintable() else " " for c in piece), nl=False)
+            typer.echo("".join(map(_shown, piece)), nl=False)
             sys.stdout.flush()
         typer.echo()
         return [Result(image)]
@@ -153,7 +166,11 @@ def _record(task: str, result: Result) -> dict[str, object]:
 
 def printable(text: str) -> str:
     """One line without control characters, which a file's name may hold and a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
+    return "".join(map(_shown, " ".join(text.split())))
+
+
+def _shown(letter: str) -> str:
+    return letter if letter.isprintable() else " " if letter.isspace() else "\ufffd"
 
 
 def said(answer: Answer) -> str:

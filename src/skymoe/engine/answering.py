@@ -30,6 +30,7 @@ Many = list[Any] | tuple[Any, ...]
 CAPTION_BEAMS = 3
 LONGEST_REPLY = 64
 REMEMBERED_BYTES = 256 * 2**20
+LISTS_KEPT = 256
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,8 @@ class SkyMoe:
     @torch.inference_mode()
     def _label_chances(self, jobs: Sequence[_Job], labels: tuple[str, ...]) -> list[list[float]]:
         if labels not in self._tries:
+            if len(self._tries) >= LISTS_KEPT:  # every user may bring lists of their own
+                self._tries.clear()
             self._tries[labels] = Trie.of(self.prompter.answers(jobs[0].messages, labels, min(self.stop)))
         trie = self._tries[labels]
         rows, logits = self._start(jobs, len(trie.tokens))

@@ -77,32 +77,25 @@ class Grammar(Rule):
         self.shape = shape
         self.vocabulary = vocabulary
         self.device = device
-        self._after: dict[str, list[int]] = {}
-        self._biases: dict[str, Tensor] = {}
+        # Bounded: there are a hundred million boxes, and a long evaluation would meet many of their beginnings.
+        self._after = lru_cache(maxsize=4096)(self._allowed)
 
     def bias(self, said: Sequence[int]) -> Tensor:
-        text = self.vocabulary.text(said)
-        if text not in self._biases:
-            bias = torch.full((self.vocabulary.size,), -torch.inf)
-            bias[self._allowed(text)] = 0.0
-            self._biases[text] = bias.to(self.device)
-        return self._biases[text]
+        bias = torch.full((self.vocabulary.size,), -torch.inf, device=self.device)
+        bias[list(self._after(self.vocabulary.text(said)))] = 0.0
+        return bias
 
     def closed(self, said: Sequence[int]) -> bool:
-        return self.vocabulary.stop.issuperset(self._allowed(self.vocabulary.text(said)))
+        return self.vocabulary.stop.issuperset(self._after(self.vocabulary.text(said)))
 
-    def _allowed(self, text: str) -> list[int]:
-        if text not in self._after:
-            allowed = [
-                token
-                for token, piece in self.vocabulary.texts.items()
-                if self._state(text + piece) is not None
-            ]
-            if self._state(text):
-                allowed += self.vocabulary.stop
-            assert allowed, f"{text!r} leads nowhere in this vocabulary"
-            self._after[text] = allowed
-        return self._after[text]
+    def _allowed(self, text: str) -> tuple[int, ...]:
+        allowed = [
+            token for token, piece in self.vocabulary.texts.items() if self._state(text + piece) is not None
+        ]
+        if self._state(text):
+            allowed += self.vocabulary.stop
+        assert allowed, f"{text!r} leads nowhere in this vocabulary"
+        return tuple(allowed)
 
     def _state(self, text: str) -> bool | None:
         return valid_beginning(text.removeprefix(" "), self.shape)
