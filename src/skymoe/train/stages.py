@@ -14,7 +14,7 @@ from transformers import AutoProcessor, default_data_collator
 
 from skymoe.data.sources import get_source
 from skymoe.errors import UserError
-from skymoe.models.efficientnet_lite import EfficientNetLiteModel
+from skymoe.models.efficientnet_lite import GRID_STRIDE, EfficientNetLiteModel
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration, SkyMoeProcessor
 from skymoe.sample import Sample
 from skymoe.tasks import TASKS, Query, Task
@@ -25,7 +25,7 @@ from .mixture import Group, Mixture, Pictures
 from .nano import build_config, build_dense_model, build_processor, imagenet_tower, training_texts
 from .pixels import TrainingPixels
 from .recipe import AnyStage, DenseStage, ExpertStage, Recipe, TowerStage
-from .tower import GRID_STRIDE, TowerTargets, TowerWithHeads, prepare_for_tower
+from .tower import TowerTargets, TowerWithHeads, prepare_for_tower
 from .trainer import train_stage
 from .vocabulary import BOX_TOKENS
 
@@ -98,10 +98,15 @@ class Training:
             tower = EfficientNetLiteModel.from_pretrained(previous)
         config = build_config(self.recipe.model, self.processor)
         model = build_dense_model(config, tower, self.recipe.seed)
-        convolutions = ("model.vision_tower.stem", "model.vision_tower.stages", "model.vision_tower.head")
+        convolutions = (
+            "model.vision_tower.stem",
+            "model.vision_tower.stages",
+            "model.vision_tower.head",
+            "model.vision_tower.grid",
+        )
 
         def learning_rate_of(name: str) -> float:
-            return stage.tower_learning_rate if name.startswith(convolutions) else stage.learning_rate
+            return stage.tower_learning_rate if name.startswith(taught) else stage.learning_rate
 
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(learning_rate_of(name) > 0)
@@ -126,6 +131,7 @@ class Training:
                 seed=self.recipe.seed,
             )
         model = SkyMoeForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+        model.set_experts_implementation(stage.implementation)
         model.config.router_aux_loss_coef = stage.balance
         model.config.output_router_logits = True
         for name, parameter in model.named_parameters():

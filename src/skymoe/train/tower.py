@@ -1,7 +1,7 @@
 """Before stage I: the ImageNet tower learns overhead pictures.
 
-Three small heads, thrown away afterwards, ask it what the decoder will need: the scene, the content words of the
-captions, and on a 28×28 grid where the annotated objects are and how large.
+Three small heads ask it what the decoder will need: the scene and the content words of the captions (thrown away
+afterwards), and on a 28×28 grid where the annotated objects are and how large (kept: its map joins the tokens).
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skymoe.models.efficientnet_lite import FINE_LEVELS, HEAD_CHANNELS, STAGES, EfficientNetLiteModel
+from skymoe.models.efficientnet_lite import HEAD_CHANNELS, EfficientNetLiteModel
 from skymoe.sample import Sample
 
-GRID_STRIDE = 8
 _WORD = re.compile(r"[a-z]{3,}")
 _STOP = {
     *["the", "and", "are", "with", "some", "many", "near", "has", "there", "this", "that", "its"],
@@ -79,18 +78,16 @@ class TowerTargets:
 
 
 class TowerWithHeads(nn.Module):
-    """The tower and its three passing teachers; `forward` returns their summed loss."""
+    """The tower with two passing teachers, and its own object grid; `forward` returns their summed loss."""
 
     def __init__(self, tower: EfficientNetLiteModel, targets: TowerTargets) -> None:
         super().__init__()
         self.vision_tower = tower
-        fine = sum(STAGES[FINE_LEVELS[stride]][3] for stride in (8, 16))
         self.scene = nn.Linear(HEAD_CHANNELS, targets.offsets[-1])
         self.word = nn.Linear(HEAD_CHANNELS, len(targets.words))
-        cell = nn.Conv2d(64, 3, 1)
-        assert cell.bias is not None
-        nn.init.constant_(cell.bias, -4.0)  # almost every cell is empty: begin by saying so
-        self.grid = nn.Sequential(nn.Conv2d(fine, 64, 1), nn.ReLU(), cell)
+        assert tower.grid is not None
+        assert tower.grid.out.bias is not None
+        nn.init.constant_(tower.grid.out.bias, -4.0)  # almost every cell is empty: begin by saying so
         bounds = torch.zeros(len(targets.lists) + 1, targets.offsets[-1], dtype=torch.bool)
         for i in range(len(targets.lists)):
             bounds[i, targets.offsets[i] : targets.offsets[i + 1]] = True
@@ -117,8 +114,8 @@ class TowerWithHeads(nn.Module):
             self.word(pooled).float(), words.clamp(min=0), reduction="none"
         )
         word_loss = (word_loss * told).sum() / len(scene) / 10
-        fine = torch.cat([maps[8], F.interpolate(maps[16], scale_factor=2.0, mode="nearest")], dim=1)
-        predicted = self.grid(fine).float()
+        assert self.vision_tower.grid is not None
+        predicted = self.vision_tower.grid(maps).float()
         seen = grid[:, 0] >= 0
         weight = 1 + 9 * grid[:, 0].clamp(min=0)
         heat = F.binary_cross_entropy_with_logits(

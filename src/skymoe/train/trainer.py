@@ -69,6 +69,7 @@ class PictureTrainer(Trainer):
                     for (lr, decay), params in groups.items()
                 ],
                 betas=(0.9, 0.98),
+                fused=True,
             )
         return self.optimizer
 
