@@ -98,12 +98,7 @@ class Training:
             tower = EfficientNetLiteModel.from_pretrained(previous)
         config = build_config(self.recipe.model, self.processor)
         model = build_dense_model(config, tower, self.recipe.seed)
-        convolutions = (
-            "model.vision_tower.stem",
-            "model.vision_tower.stages",
-            "model.vision_tower.head",
-            "model.vision_tower.grid",
-        )
+        taught = tuple(f"model.vision_tower.{part}" for part in ("stem", "stages", "head", "grid"))
 
         def learning_rate_of(name: str) -> float:
             return stage.tower_learning_rate if name.startswith(taught) else stage.learning_rate
