@@ -77,9 +77,7 @@ def _panel(shown: Shown) -> Any:
         )
     for question, answer in shown.answers:
         sure = f"{answer.confidence or 0:.0%}"
-        table.add_row(
-            Text(question, style="dim"), Text(said(answer), style="bold"), Text(sure, style="dim")
-        )
+        table.add_row(Text(question, style="dim"), Text(said(answer), style="bold"), Text(sure, style="dim"))
     caption = Text(shown.caption.text + "\n", style="italic")
     return Panel(
         Group(caption, table), title=Text(shown.name), title_align="left", border_style="dim", padding=(0, 2)

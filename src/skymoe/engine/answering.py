@@ -161,8 +161,10 @@ class SkyMoe:
             )
         answers: list[Answer] = []
         for part in _parts(len(asked), self.batch_size):  # a long list of files is opened piece by piece
+            # One picture in several pairs, the usual case in an evaluation, is opened once.
+            seen = {key: opened(one) for key, one in {id(one): one for one in pictures[part]}.items()}
             pairs = zip(pictures[part], asked[part], strict=True)
-            jobs = [self._typed(opened(picture), query, wording) for picture, query in pairs]
+            jobs = [self._typed(seen[id(picture)], query, wording) for picture, query in pairs]
             answers += self._answer(jobs, constrained, num_beams)
         return answers
 
