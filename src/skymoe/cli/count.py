@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from skymoe.cli.answering import Asking, subject
-from skymoe.cli.options import Beams, Device, Free, Images, Json, Model
+from skymoe.cli.options import Device, Free, Images, Json, Model
 from skymoe.tasks import Query
 
 
@@ -18,8 +18,7 @@ def count(
     device: Device = "auto",
     as_json: Json = False,
     free: Free = False,
-    num_beams: Beams = 1,
 ) -> None:
     """Count the objects of one kind in each picture."""
     query = Query("count", subject(images, what, "kind of object", "storage tank"))
-    Asking("count", images, query, None, model, device, as_json, free, num_beams).run()
+    Asking("count", images, query, None, model, device, as_json, free).run()

@@ -31,6 +31,7 @@ CAPTION_BEAMS = 3
 LONGEST_REPLY = 64
 REMEMBERED_BYTES = 256 * 2**20
 LISTS_KEPT = 256
+LARGEST_LISTED = 99
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ class SkyMoe:
     and gives one `Answer`, or takes a list and gives a list, answered in batches. An answer does not depend on what
     else is asked, and the same question gets the same answer.
 
-    ``Answer.confidence`` is the probability of the whole answer, its end included: for a closed list normalised over
-    the list, for integers and boxes renormalised at each token over what the form allows, else the model's own.
+    Of a closed list the most probable label is chosen, of the counts the median of the model's own distribution: the
+    number with the smallest expected error. ``Answer.confidence`` is the probability of the whole answer, its end
+    included: for lists and counts normalised over all of them, for boxes renormalised at each token over what the form
+    allows, else the model's own.
     """
 
     def __init__(self, model: Any, processor: Any, name: str = "", *, batch_size: int = 32) -> None:
@@ -123,7 +126,7 @@ class SkyMoe:
         """All labels with their probabilities, which sum to 1, the most probable first."""
         job = self._typed(opened(image), classify_query(labels))
         assert isinstance(job.shape, OneOf)
-        chances = self._label_chances([job], job.shape.labels)[0]
+        chances = self._scores([job], job.shape.labels)[0].softmax(dim=-1).tolist()
         names = job.query.labels or job.shape.labels
         return sorted(zip(names, chances, strict=True), key=lambda one: -one[1])
 
@@ -143,7 +146,7 @@ class SkyMoe:
         Args:
             constrained: decode under the form of the task's answers, so that they always parse; False lets the model
                 say what it likes.
-            num_beams: 1 is greedy.
+            num_beams: candidates while texts and boxes are searched; 1 is greedy.
             wording: "canonical", or "varied" for one of the task's many wordings (the same for the same query).
 
         Raises:
@@ -179,8 +182,8 @@ class SkyMoe:
             if isinstance(question, Query)
             else self._own_words(picture, question)
         )
-        if isinstance(job.shape, OneOf):
-            yield self._choose([job], job.shape.labels)[0].text
+        if isinstance(job.shape, OneOf | Integer):
+            yield self._answer([job], True, num_beams)[0].text
             return
         shown = ""
         for spoken in self._search([job], [self._rule(job.shape)], num_beams):
@@ -213,28 +216,49 @@ class SkyMoe:
         return _Job(picture, query, messages, self.prompter.prompt(messages), FreeText(LONGEST_REPLY), True)
 
     def _answer(self, jobs: list[_Job], constrained: bool, num_beams: int) -> list[Answer]:
-        """Answer jobs as one batch for each closed list, and one for all the rest."""
-        batches: dict[tuple[int, OneOf | None], list[int]] = defaultdict(list)
+        """Answer jobs as one batch for each closed list, one for counts, and one for all the rest."""
+        batches: dict[tuple[int, OneOf | Integer | None], list[int]] = defaultdict(list)
         for n, job in enumerate(jobs):
-            listed = job.shape if constrained and isinstance(job.shape, OneOf) else None
-            batches[len(job.prompt.prefix), listed].append(n)
+            closed = job.shape if constrained and isinstance(job.shape, OneOf | Integer) else None
+            batches[len(job.prompt.prefix), closed].append(n)
         found: dict[int, Answer] = {}
-        for (_, listed), members in batches.items():
+        for (_, closed), members in batches.items():
             chosen = [jobs[n] for n in members]
-            answers = (
-                self._choose(chosen, listed.labels) if listed else self._say(chosen, constrained, num_beams)
-            )
+            if isinstance(closed, OneOf):
+                answers = self._choose(chosen, closed.labels)
+            elif closed is not None:
+                answers = self._number(chosen, closed)
+            else:
+                answers = self._say(chosen, constrained, num_beams)
             found |= dict(zip(members, answers, strict=True))
         return [found[n] for n in range(len(jobs))]
 
     def _choose(self, jobs: Sequence[_Job], labels: tuple[str, ...]) -> list[Answer]:
+        """The most probable label of a closed list."""
         answers = []
-        for job, chances in zip(jobs, self._label_chances(jobs, labels), strict=True):
-            best = max(range(len(labels)), key=chances.__getitem__)
-            answers.append(self._parsed(job, labels[best], chances[best]))
+        for job, scores in zip(jobs, self._scores(jobs, labels), strict=True):
+            chance, best = scores.softmax(dim=-1).max(dim=-1)
+            answers.append(self._parsed(job, labels[int(best)], chance.item()))
         return answers
 
+    def _number(self, jobs: Sequence[_Job], shape: Integer) -> list[Answer]:
+        """The median of the model's own distribution: the count with the smallest expected error.
+
+        The distribution is exact up to ``LARGEST_LISTED``; where the model means something beyond, it spells it out.
+        """
+        numbers = tuple(map(str, range(min(shape.max, LARGEST_LISTED) + 1)))
+        answers: list[Answer | None] = []
+        for job, scores in zip(jobs, self._scores(jobs, numbers), strict=True):
+            chances = scores.softmax(dim=-1)
+            median = int((chances.cumsum(dim=-1) < 0.5).sum().clamp(max=len(numbers) - 1))
+            meant = scores.exp().sum() >= 0.5
+            answers.append(self._parsed(job, numbers[median], chances[median].item()) if meant else None)
+        spelt = iter(self._say([job for job, a in zip(jobs, answers, strict=True) if a is None], True, 1))
+        return [next(spelt) if answer is None else answer for answer in answers]
+
     def _say(self, jobs: Sequence[_Job], constrained: bool, num_beams: int) -> list[Answer]:
+        if not jobs:
+            return []
         rules = [self._rule(job.shape if constrained else None) for job in jobs]
         *_, spoken = self._search(jobs, rules, num_beams)
         return [
@@ -243,14 +267,15 @@ class SkyMoe:
         ]
 
     @torch.inference_mode()
-    def _label_chances(self, jobs: Sequence[_Job], labels: tuple[str, ...]) -> list[list[float]]:
+    def _scores(self, jobs: Sequence[_Job], labels: tuple[str, ...]) -> Tensor:
+        """log p(label, end) of each label for each job, (R, labels)."""
         if labels not in self._tries:
             if len(self._tries) >= LISTS_KEPT:  # every user may bring lists of their own
                 self._tries.clear()
             self._tries[labels] = Trie.of(self.prompter.answers(jobs[0].messages, labels, min(self.stop)))
         trie = self._tries[labels]
         rows, logits = self._start(jobs, len(trie.tokens))
-        return label_log_probabilities(rows, logits, trie).softmax(dim=-1).tolist()
+        return label_log_probabilities(rows, logits, trie)
 
     def _search(self, jobs: Sequence[_Job], rules: Sequence[Rule], num_beams: int) -> Iterator[list[Spoken]]:
         if num_beams < 1:

@@ -1,4 +1,4 @@
-"""The exact probability of every label of a closed list, in one pass.
+"""The exact probability of every label of a closed list (or of every count), in one pass.
 
 The labels' tokens are merged into a trie, and the trie is laid out as one sequence after the prompt: each token sees
 the prompt and its own ancestors only. So every label gets its full log-probability, end token included, and the most
