@@ -40,16 +40,10 @@ def load_quietly(model: str, device: str) -> SkyMoe:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("OMP_NUM_THREADS", str(idle_cores()))
+    # Never by the load of the moment: another number of threads rounds differently, and answers must repeat.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ.setdefault("OMP_NUM_THREADS", str(min(cores, MOST_THREADS)))
     warnings.filterwarnings("ignore", module=r"(torch|transformers|huggingface_hub)\b")
     from skymoe.engine import load
 
     return load(model, device=device)
-
-
-def idle_cores() -> int:
-    """Threads worth starting. On cores that are busy they would wait for each other most of the time: measured on two
-    busy cores, two threads were a hundred times slower than one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return max(1, min(MOST_THREADS, round(cores - busy)))
