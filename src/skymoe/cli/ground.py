@@ -15,7 +15,9 @@ from skymoe.tasks import Query
 
 def ground(
     images: Images,
-    phrase: Annotated[str, typer.Argument(metavar="PHRASE", help='One object, such as "the largest storage tank".')],
+    phrase: Annotated[
+        str, typer.Argument(metavar="PHRASE", help='One object, such as "the largest storage tank".')
+    ],
     draw: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Draw the box: a picture file, or for many pictures a folder."),
