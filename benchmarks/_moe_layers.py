@@ -179,4 +179,8 @@ def _deepspeed(weights: Weights) -> Layer:
         expert.gate_proj.weight = nn.Parameter(gate)
         expert.up_proj.weight = nn.Parameter(up)
         expert.down_proj.weight = nn.Parameter(weights.down.data[index])
-    return Layer("deepspeed", lambda x_1TD: layer(x_1TD)[0], [*layer.parameters()], "deepspeed")
+
+    def route(x_1TD: Tensor) -> Tensor:
+        return layer.deepspeed_moe.gate(x_1TD.flatten(0, 1), sparse_routes=True)[3].T
+
+    return Layer("deepspeed", lambda x_1TD: layer(x_1TD)[0], [*layer.parameters()], "deepspeed", route)

@@ -172,7 +172,7 @@ def measure_cell(
                 break
         if layer.name != "dense":
             reference = reference or (layer, result)
-            rows[layer.name].update(compare(layer, result, *reference, x_1TD))
+            rows[layer.name].update(compare(layer, result, *reference, x_1TD, weights.dtype))
             if rows[layer.name]["max_relative_diff"] > TOLERANCE[weights.dtype]:
                 rows[layer.name]["skipped"] = f"differs from {reference[0].name}: not timed"
                 continue
@@ -231,16 +231,16 @@ def one_pass(layer: Layer, x_1TD: Tensor, dtype: str, backward: bool) -> Tensor:
 
 
 def compare(
-    layer: Layer, result: Tensor, reference: Layer, expected: Tensor, x_1TD: Tensor
+    layer: Layer, result: Tensor, reference: Layer, expected: Tensor, x_1TD: Tensor, dtype: str
 ) -> dict[str, Any]:
     """Largest deviation over the tokens that both routers sent to the same experts.
 
-    In bfloat16 Mixtral's router rounds its logits and SkyMoE's does not, so near ties fall differently; how many is
+    In bfloat16 other routers round their logits and SkyMoE's does not, so near ties fall differently; how many is
     reported beside.
     """
     same = torch.ones(x_1TD.shape[1], dtype=torch.bool)
     if layer.route and reference.route:
-        with torch.no_grad():
+        with torch.no_grad(), autocast(dtype):
             first, second = (one.route(x_1TD).sort(dim=-1).values for one in (layer, reference) if one.route)
         same = (first == second).all(dim=-1)
     difference = (result - expected).float().abs()[0, same]
