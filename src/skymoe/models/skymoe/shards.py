@@ -132,9 +132,9 @@ def write_shards(folder: Path, tensors: list[PlannedTensor], max_shard_size: int
     for name, shard in tqdm(list(zip(names, shards, strict=True)), unit="shard", disable=None):
         made = {}
         for planned in shard:
-            tensor = planned.make().to(planned.dtype).contiguous()
-            assert tuple(tensor.shape) == planned.shape, (planned.name, tensor.shape, planned.shape)
-            made[planned.name] = tensor
+            weights = planned.make().to(planned.dtype).contiguous()
+            assert tuple(weights.shape) == planned.shape, (planned.name, weights.shape, planned.shape)
+            made[planned.name] = weights
         part = folder / f"{name}.part"
         save_file(made, part, metadata={"format": "pt"})
         part.rename(folder / name)
