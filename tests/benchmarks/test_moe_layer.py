@@ -57,11 +57,14 @@ def test_quick_run_prints_the_promised_json(tmp_path: Path) -> None:
         assert rows["dense"]["ratio_to_dense"] == 1
         assert all(0 < row["min_ms"] <= row["median_ms"] for row in rows.values())
         assert cell["rounds"] == 2
+        assert cell["other_load"] is None or cell["other_load"] >= 0
     assert len(report["best"]) == len(report["cells"])
     assert all(best["lead"] >= 1 for best in report["best"])
     lines = table.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2 + len(report["cells"])
-    assert lines[0].startswith("| hidden → width | dtype | tokens | pass | dense, ms | skymoe/eager |")
+    assert lines[0].startswith(
+        "| hidden → width | dtype | tokens | pass | others | dense, ms | skymoe/eager |"
+    )
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "amp"])

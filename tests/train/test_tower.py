@@ -2,7 +2,14 @@
 
 import torch
 
-from skymoe.models.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel, ObjectGrid
+from skymoe.models.efficientnet_lite import (
+    BOX_WAVES,
+    GRID_CHANNELS,
+    EfficientNetLiteConfig,
+    EfficientNetLiteModel,
+    ObjectGrid,
+    grid_boxes,
+)
 from skymoe.sample import Region, Sample
 from skymoe.train.tower import TowerTargets, TowerWithHeads
 
@@ -29,7 +36,7 @@ def test_targets_of_scenes_words_and_objects() -> None:
     assert seen["scene"] == -1
     row, column = divmod(int(seen["grid"][0].argmax()), 28)
     assert (row, column) == (14, 14)
-    torch.testing.assert_close(seen["grid"][1:, row, column], torch.tensor([0.2, 0.2]))
+    torch.testing.assert_close(seen["grid"][1:, row, column], torch.tensor([0.0, 0.0, 0.2, 0.2]))
     assert seen["grid"][0].sum() == 1
 
 
@@ -39,14 +46,30 @@ def test_a_scene_competes_within_its_own_list_only() -> None:
     assert model.members.sum(dim=1).tolist() == [2, 3, 5]
 
 
+def said(box: tuple[float, float, float, float], side: int = 28) -> torch.Tensor:
+    """Logits of a grid that is sure of one object and sure of nothing else."""
+    logits = torch.full((1, 5, side, side), -20.0)
+    x, y = (box[0] + box[2]) / 2 * side, (box[1] + box[3]) / 2 * side
+    shares = torch.tensor([x % 1, y % 1, box[2] - box[0], box[3] - box[1]])
+    logits[0, 0, int(y), int(x)] = 20.0
+    logits[0, 1:, int(y), int(x)] = shares.logit()
+    return logits
+
+
+def test_the_grid_says_boxes() -> None:
+    box = (0.7, 0.3, 0.9, 0.38)
+    boxes = grid_boxes(said(box))
+    torch.testing.assert_close(boxes[0, :, 9, 22], torch.tensor(box))
+
+
 def test_tokens_carry_each_cell_of_the_grid_where_it_lies() -> None:
-    logits = torch.full((1, 3, 28, 28), -20.0)
-    logits[0, :, 9, 22] = (
-        20.0  # cell row 9, column 22 lies in token row 2, column 5, at row 1, column 2 of its 4×4
-    )
-    told = ObjectGrid().told(logits)
-    assert told.shape == (1, 49, 48)
+    # Cell row 9, column 22 lies in token row 2, column 5, at row 1, column 2 of its 4×4.
+    told = ObjectGrid().told(said((0.7, 0.3, 0.9, 0.38)))
+    assert told.shape == (1, 49, GRID_CHANNELS)
     token = 2 * 7 + 5
-    present = told[0].abs().sum(dim=-1) > 1e-3
-    assert present.nonzero().flatten().tolist() == [token]
-    assert told[0, token].reshape(3, 4, 4)[0].argmax() == 1 * 4 + 2
+    assert (told[0].abs().sum(dim=-1) > 1e-3).nonzero().flatten().tolist() == [token]
+    assert told[0, token, :16].argmax() == 1 * 4 + 2
+    assert told[0, token, 16] == 4.0, "one object"
+    # The slowest of each side's waves: a quarter turn across the picture.
+    slowest = told[0, token, 18 : 18 + 4 * BOX_WAVES : BOX_WAVES] / 6
+    torch.testing.assert_close(slowest, torch.sin(torch.tensor([0.7, 0.3, 0.9, 0.38]) * torch.pi / 2))

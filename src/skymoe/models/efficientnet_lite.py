@@ -32,15 +32,20 @@ STAGES = (
 STEM_CHANNELS, HEAD_CHANNELS, TOKEN_STRIDE = 32, 1280, 32
 # Finer maps that join the stride-32 tokens: (index of the stage whose output is taken, its stride)
 FINE_LEVELS = {8: 2, 16: 4}
-# The object grid: one cell per 8×8 pixels; probabilities are rare and small, so they are told louder.
-GRID_STRIDE, GRID_GAIN = 8, 4.0
+# The object grid: one cell per 8×8 pixels.
+GRID_STRIDE = 8
+# What a token carries of the grid, and how loud. AdamW moves a token's reading by its inputs' summed size, and a token
+# has some 2,400 other channels of size 1: with a tenth of these gains the decoder ignored the grid for 800 steps of nano.
+PRESENCE_GAIN, COUNT_GAIN, EXTENT_GAIN, WAVE_GAIN = 8.0, 4.0, 16.0, 6.0
+BOX_WAVES = 8  # frequencies per box side, 1/4 to 8 waves across the picture
+GRID_CHANNELS = (TOKEN_STRIDE // GRID_STRIDE) ** 2 + 2 + 4 * 2 * BOX_WAVES
 
 
 class EfficientNetLiteConfig(PreTrainedConfig):
     """One token per 32×32 pixels: the 1280 head channels and, for each stride in `fine_strides`, the finer map's
     channels of the same cell laid side by side (space to depth), so that 49 tokens still know where small things are.
-    With `object_grid` a token also carries what a small head says of each 8×8-pixel cell in it: whether an object of
-    the class that the tower was taught is centred there, and its width and height.
+    With `object_grid` a token also carries what a small head says of the 8×8-pixel cells in it: where objects of the
+    class that the tower was taught are centred, how many they are, and where the clearest of them begins and ends.
     """
 
     model_type = "efficientnet_lite_vision"
@@ -55,7 +60,7 @@ class EfficientNetLiteConfig(PreTrainedConfig):
     def hidden_size(self) -> int:
         """Width D of a token: Lite0's head plus, per fine level, channels × cells per token."""
         fine = (STAGES[FINE_LEVELS[s]][3] * (TOKEN_STRIDE // s) ** 2 for s in self.fine_strides)
-        grid = 3 * (TOKEN_STRIDE // GRID_STRIDE) ** 2 if self.object_grid else 0
+        grid = GRID_CHANNELS if self.object_grid else 0
         return HEAD_CHANNELS + sum(fine) + grid
 
 
@@ -92,26 +97,66 @@ class InvertedResidual(nn.Module):
 
 
 class ObjectGrid(nn.Module):
-    """Where objects of the class it was taught are centred, and how large: logits (B, 3, H/8, W/8) from the finer maps.
+    """Where objects of the class it was taught are, after CenterNet (Zhou et al. 2019): logits (B, 5, H/8, W/8).
 
-    The channels are presence, width and height (the latter as shares of the picture, before the sigmoid).
+    The channels are presence of a centre in the cell, its offset x, y from the cell's corner (as shares of the cell)
+    and the object's width and height (as shares of the picture), all before the sigmoid.
     """
 
     def __init__(self) -> None:
         super().__init__()
         channels = sum(STAGES[FINE_LEVELS[stride]][3] for stride in (8, 16))
-        self.hidden = nn.Conv2d(channels, 64, 1)
-        self.out = nn.Conv2d(64, 3, 1)
+        self.hidden = nn.Conv2d(channels, 64, 3, padding=1)
+        self.out = nn.Conv2d(64, 5, 1)
 
     def forward(self, maps: Mapping[int, Tensor]) -> Tensor:
         coarse = F.interpolate(maps[16], scale_factor=2.0, mode="nearest")
         return self.out(F.relu(self.hidden(torch.cat([maps[8], coarse], dim=1))))
 
     def told(self, logits: Tensor) -> Tensor:
-        """What the tokens carry of it, (B, N, 48): presence, and width and height where something is present."""
-        presence, size = logits.sigmoid().split([1, 2], dim=1)
-        cells = GRID_GAIN * torch.cat([presence, GRID_GAIN * presence * size], dim=1)
-        return F.pixel_unshuffle(cells, TOKEN_STRIDE // GRID_STRIDE).flatten(2).transpose(1, 2)
+        """What the tokens carry of it, (B, N, GRID_CHANNELS): the presence in each cell and their sum; and of the
+        clearest object its extent and, as waves, left, top, right and bottom edge, faded where nothing is clear."""
+        presence, boxes = logits.float().sigmoid(), grid_boxes(logits.float())
+        per_token = TOKEN_STRIDE // GRID_STRIDE
+
+        def cells(x: Tensor) -> Tensor:  # (B, C, H/8, W/8) → (B, N, C, cells of a token)
+            batch, channels = x.shape[:2]
+            x = F.pixel_unshuffle(x, per_token)
+            return x.reshape(batch, channels, per_token**2, -1).permute(0, 3, 1, 2)
+
+        present = cells(presence[:, :1])  # (B, N, 1, 16)
+        clear = present.square()
+        clear = clear / clear.sum(dim=-1, keepdim=True).clamp(min=1e-6)
+        box = (cells(boxes) * clear).sum(dim=-1)  # (B, N, 4)
+        strength = present.amax(dim=-1)  # (B, N, 1)
+        extent = ((box[..., 2:] - box[..., :2]).clamp(min=0).prod(dim=-1, keepdim=True) + 1e-6).sqrt()
+        frequencies = 2 * math.pi * torch.logspace(-2, 3, BOX_WAVES, base=2.0, device=box.device)
+        angles = (box[..., None] * frequencies).flatten(2)
+        waves = strength * torch.cat([angles.sin(), angles.cos()], dim=-1)
+        count = present.sum(dim=-1)
+        parts = [
+            PRESENCE_GAIN * present[:, :, 0],
+            COUNT_GAIN * count,
+            EXTENT_GAIN * strength * extent,
+            WAVE_GAIN * waves,
+        ]
+        return torch.cat(parts, dim=-1).to(logits.dtype)
+
+
+def grid_boxes(logits: Tensor) -> Tensor:
+    """Boxes (B, 4, H/8, W/8) that an object grid's logits say, xyxy as shares of the picture, one per cell."""
+    _, _, rows, columns = logits.shape
+    corner = torch.stack(
+        torch.meshgrid(
+            torch.arange(columns, device=logits.device),
+            torch.arange(rows, device=logits.device),
+            indexing="xy",
+        )
+    )
+    scale = torch.tensor([columns, rows], device=logits.device)[:, None, None]
+    centre = (corner + logits[:, 1:3].sigmoid()) / scale
+    half = logits[:, 3:].sigmoid() / 2
+    return torch.cat([centre - half, centre + half], dim=1)
 
 
 class EfficientNetLiteModel(PreTrainedModel):

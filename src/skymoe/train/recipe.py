@@ -49,7 +49,10 @@ class Model(Section):
 
 
 class Stage(Section):
-    """What every stage says: how long, how many pictures at a time, how fast."""
+    """What every stage says: how long, how many pictures at a time, how fast.
+
+    `weights` (by source; 0 leaves it out) and `questions` (by task) replace those of `data` in this stage.
+    """
 
     name: str
     steps: int = Field(gt=0)
@@ -58,6 +61,8 @@ class Stage(Section):
     warmup: float = Field(default=0.03, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     save_every: int = Field(default=250, gt=0)
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    questions: dict[str, int] = {}
 
 
 class TowerStage(Stage):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -72,7 +73,8 @@ class Training:
     def _pictures(self, stage: AnyStage, prepare: Callable[[Sample, Random], dict]) -> Pictures:
         # A seed of its own for each stage: else stage II would begin with the very views that stage I began with.
         seed = self.recipe.seed * 1000 + self.recipe.stages.index(stage)
-        return Pictures(Mixture(self.groups, stage.steps * stage.batch_size, seed), prepare)
+        groups = _reweighted(self.groups, stage)
+        return Pictures(Mixture(groups, stage.steps * stage.batch_size, seed), prepare)
 
     def _tower(self, stage: TowerStage, target: Path) -> None:
         torch.manual_seed(self.recipe.seed)
@@ -143,13 +145,14 @@ class Training:
     ) -> None:
         encoder = ConversationEncoder(self.processor)
         pad = self.processor.tokenizer.pad_token_id
+        most = self.recipe.data.questions | stage.questions
 
         def prepare(sample: Sample, rng: Random) -> dict[str, Any]:
             seen, pixel_values = self.pixels(sample, rng)
-            asked = questions_on(seen, rng, self.recipe.data.questions)
+            asked = questions_on(seen, rng, most)
             if not asked:  # nothing that is sure of the whole picture is sure of this view of it
                 seen, pixel_values = self.pixels(sample, rng, whole=True)
-                asked = questions_on(seen, rng, self.recipe.data.questions)
+                asked = questions_on(seen, rng, most)
             turns = [encoder.encode(messages) for messages in asked]
             return {"pixel_values": pixel_values, "prefix": turns[0][0], "turns": [turn for _, turn in turns]}
 
@@ -196,6 +199,16 @@ def _worded(task: Task, query: Query, rng: Random) -> list[dict[str, Any]]:
     # The canonical wording, which the typed commands and the benchmarks use, is practised more than any paraphrase.
     wording = None if rng.random() < CANONICAL_SHARE else rng
     return task.messages(query, wording, with_answer=True)
+
+
+def _reweighted(groups: list[Group], stage: AnyStage) -> list[Group]:
+    unknown = set(stage.weights) - {group.name for group in groups}
+    if unknown:
+        raise UserError(
+            f"stage {stage.name!r}: weights names {min(unknown)!r}, which is not among data.sources"
+        )
+    weighted = [replace(group, weight=stage.weights.get(group.name, group.weight)) for group in groups]
+    return [group for group in weighted if group.weight > 0]
 
 
 def _group(name: str, split: str, weight: float) -> Group:

@@ -57,18 +57,17 @@ class TowerTargets:
         if sample.captions:
             present = _words(sample)
             words = torch.tensor([float(word in present) for word in self.words])
-        grid = torch.full((3, side, side), -1.0)
+        grid = torch.full((5, side, side), -1.0)
         if self.object_name in sample.complete | sample.absent:
             grid[0] = 0.0
             for region in sample.regions:
                 if region.name != self.object_name:
                     continue
                 x1, y1, x2, y2 = region.box
-                column = min(int((x1 + x2) / 2 / sample.width * side), side - 1)
-                row = min(int((y1 + y2) / 2 / sample.height * side), side - 1)
-                grid[:, row, column] = torch.tensor(
-                    [1.0, (x2 - x1) / sample.width, (y2 - y1) / sample.height]
-                )
+                x, y = (x1 + x2) / 2 / sample.width * side, (y1 + y2) / 2 / sample.height * side
+                column, row = min(int(x), side - 1), min(int(y), side - 1)
+                width, height = (x2 - x1) / sample.width, (y2 - y1) / sample.height
+                grid[:, row, column] = torch.tensor([1.0, x - column, y - row, width, height])
         return {
             "scene": torch.tensor(scene),
             "scene_list": torch.tensor(scene_list),
@@ -123,11 +122,19 @@ class TowerWithHeads(nn.Module):
         )
         heat_loss = (heat * seen).sum() / len(scene) / 50
         centre = (grid[:, 0] > 0)[:, None]
-        size_loss = ((predicted[:, 1:].sigmoid() - grid[:, 1:]).abs() * centre).sum() / centre.sum().clamp(
-            min=1
-        )
-        loss = scene_loss + word_loss + heat_loss + size_loss
-        return {"loss": loss, "scene_loss": scene_loss, "word_loss": word_loss, "heat_loss": heat_loss}
+        objects = centre.sum().clamp(min=1)
+        offset_loss = ((predicted[:, 1:3].sigmoid() - grid[:, 1:3]).abs() * centre).sum() / objects
+        # Of the logarithm: a small object's size matters as much as a large one's.
+        size_loss = F.logsigmoid(predicted[:, 3:]) - grid[:, 3:].clamp(min=1e-3).log()
+        size_loss = (size_loss.abs() * centre).sum() / objects
+        loss = scene_loss + word_loss + heat_loss + (offset_loss + size_loss) / 2
+        return {
+            "loss": loss,
+            "scene_loss": scene_loss,
+            "word_loss": word_loss,
+            "heat_loss": heat_loss,
+            "size_loss": size_loss,
+        }
 
 
 def prepare_for_tower(targets: TowerTargets, pixels: Any, side: int) -> Any:

@@ -85,7 +85,7 @@ class PictureTrainer(Trainer):
             extra = self.answer_loss(outputs["logits"], labels[labels != IGNORED_LABEL])
             self._parts["coordinate_loss"].append(extra.detach())
             loss = loss + extra
-        for name in ("aux_loss", "scene_loss", "word_loss", "heat_loss"):
+        for name in ("aux_loss", "scene_loss", "word_loss", "heat_loss", "size_loss"):
             if outputs.get(name) is not None:
                 self._parts[name].append(outputs[name].detach())
         if outputs.get("router_logits"):
