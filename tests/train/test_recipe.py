@@ -10,9 +10,9 @@ from skymoe.train.recipe import load_recipe
 NANO = Path(__file__).parents[2] / "recipes" / "nano.yaml"
 
 
-def test_the_shipped_recipe_is_valid_and_has_two_stages_after_the_tower() -> None:
+def test_the_shipped_recipe_is_valid_and_ends_with_experts() -> None:
     recipe = load_recipe(NANO)
-    assert [stage.kind for stage in recipe.stages] == ["tower", "dense", "experts"]
+    assert [stage.kind for stage in recipe.stages] == ["tower", "dense", "dense", "experts"]
     assert recipe.stages[-1].experts == 8
     assert recipe.stages[-1].top_k == 2
 

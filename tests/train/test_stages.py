@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
 
+from skymoe.errors import UserError
 from skymoe.train import trainer
 from skymoe.train.recipe import Recipe
 from skymoe.train.stages import Training
@@ -53,6 +54,27 @@ def recipe(output: Path, dense_steps: int = 4) -> Recipe:
             ],
         }
     )
+
+
+def test_a_dense_stage_goes_on_with_the_dense_stage_before_it(tmp_path: Path) -> None:
+    raw = recipe(tmp_path).model_dump()
+    common = {"kind": "dense", "steps": 1, "batch_size": 2}
+    raw["stages"] = [
+        {**common, "name": "tiles", "learning_rate": 1e-3, "weights": {"ucm-captions": 0}},
+        {**common, "name": "stage1", "learning_rate": 1e-9},
+    ]
+    raw["stages"][0]["questions"] = {"caption": 0, "ground": 3}
+    last = Training(Recipe.model_validate(raw)).run()
+    first = AutoModelForImageTextToText.from_pretrained(tmp_path / "tiles" / "model", dtype=torch.float32)
+    second = AutoModelForImageTextToText.from_pretrained(last, dtype=torch.float32)
+    torch.testing.assert_close(second.state_dict(), first.state_dict(), rtol=0, atol=1e-6)
+
+
+def test_weights_of_an_unknown_source_are_an_error(tmp_path: Path) -> None:
+    raw = recipe(tmp_path).model_dump()
+    raw["stages"][0]["weights"] = {"ucm": 1}
+    with pytest.raises(UserError, match="'ucm'"):
+        Training(Recipe.model_validate(raw)).run()
 
 
 class StopAt(TrainerCallback):

@@ -72,7 +72,10 @@ class TowerStage(Stage):
 
 
 class DenseStage(Stage):
-    """Stage I: adaptor and dense decoder. `tower_learning_rate` 0 freezes the tower, as the paper does."""
+    """Stage I: adaptor and dense decoder. `tower_learning_rate` 0 freezes the tower, as the paper does.
+
+    After a tower it starts from nothing, after another dense stage it goes on with that model.
+    """
 
     kind: Literal["dense"]
     tower_learning_rate: float = Field(default=0.0, ge=0)

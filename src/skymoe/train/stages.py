@@ -11,12 +11,12 @@ from random import Random
 from typing import Any
 
 import torch
-from transformers import AutoProcessor, default_data_collator
+from transformers import AutoConfig, AutoProcessor, default_data_collator
 
 from skymoe.data.sources import get_source
 from skymoe.errors import UserError
 from skymoe.models.efficientnet_lite import GRID_STRIDE, EfficientNetLiteModel
-from skymoe.models.skymoe import SkyMoeForConditionalGeneration, SkyMoeProcessor
+from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration, SkyMoeProcessor
 from skymoe.sample import Sample
 from skymoe.tasks import TASKS, Query, Task
 
@@ -94,12 +94,13 @@ class Training:
         _save(target, model.vision_tower.save_pretrained)
 
     def _dense(self, stage: DenseStage, previous: Path | None, target: Path) -> None:
-        if previous is None:
-            tower = imagenet_tower(self.recipe.model.vision_weights)
+        if (
+            previous is not None
+            and AutoConfig.from_pretrained(previous).model_type == SkyMoeConfig.model_type
+        ):
+            model = SkyMoeForConditionalGeneration.from_pretrained(previous, dtype=torch.float32)
         else:
-            tower = EfficientNetLiteModel.from_pretrained(previous)
-        config = build_config(self.recipe.model, self.processor)
-        model = build_dense_model(config, tower, self.recipe.seed)
+            model = self._new_dense(previous)
         taught = tuple(f"model.vision_tower.{part}" for part in ("stem", "stages", "head", "grid"))
 
         def learning_rate_of(name: str) -> float:
@@ -108,6 +109,13 @@ class Training:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(learning_rate_of(name) > 0)
         self._converse(stage, model, target, learning_rate_of)
+
+    def _new_dense(self, tower_folder: Path | None) -> SkyMoeForConditionalGeneration:
+        if tower_folder is None:
+            tower = imagenet_tower(self.recipe.model.vision_weights)
+        else:
+            tower = EfficientNetLiteModel.from_pretrained(tower_folder)
+        return build_dense_model(build_config(self.recipe.model, self.processor), tower, self.recipe.seed)
 
     def _experts(self, stage: ExpertStage, previous: Path | None, target: Path) -> None:
         if previous is None:
