@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from skymoe.auto import register_with_transformers
+
 if TYPE_CHECKING:
     from skymoe.engine import load
 
 __version__ = "0.1.0"
 __all__ = ["load", "__version__"]
+
+register_with_transformers()
 
 
 def __getattr__(name: str) -> Any:
