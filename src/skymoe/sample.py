@@ -44,12 +44,36 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What was done to the picture of a sample, told so fully that a checker can find it in the pixels.
+
+    ``kind`` is "cutout", "relocate" or "recolour", ``name`` the class of the objects, ``seed`` that of the run.
+    ``before`` are the objects concerned as the original has them, ``after`` as they are now (nothing for a
+    cutout). Cutout: ``fill`` ("zero", "mean", "inpaint"), ``ratio`` (r of the paper, 0.15–0.30) and ``count``
+    (before, after). Relocation and recolouring: ``phrase`` and the ``words`` of position or colour in it
+    (before, after); recolouring also ``outline``, the pixels' polygon x1, y1, x2, y2, … that was recoloured.
+    """
+
+    kind: str
+    name: str
+    seed: int
+    before: tuple[Region, ...]
+    after: tuple[Region, ...] = ()
+    fill: str | None = None
+    ratio: float | None = None
+    count: tuple[int, int] | None = None
+    phrase: tuple[str, str] | None = None
+    words: tuple[str, str] | None = None
+    outline: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One picture. ``width`` and ``height`` are those of the picture as seen, cut to ``window``.
 
     ``complete`` names the classes whose regions are annotated exhaustively, so that counting them is
     honest; ``absent`` names the classes known not to be in the picture; ``labels`` is the dataset's closed
-    list of scenes.
+    list of scenes. Samples of one ``pair`` show the same scene: the original and what ``edits`` made of it.
     """
 
     id: str
@@ -68,6 +92,8 @@ class Sample:
     absent: frozenset[str] = frozenset()
     expressions: tuple[Expression, ...] = ()
     questions: tuple[Question, ...] = ()
+    pair: str | None = None
+    edits: tuple[Edit, ...] = ()
 
     def replace(self, **changes: Any) -> Sample:
         """The same sample with some fields changed."""
@@ -98,6 +124,7 @@ class Sample:
         fields["regions"] = tuple(Region(**_shape(r)) for r in fields.get("regions") or ())
         fields["expressions"] = tuple(Expression(**_shape(e)) for e in fields.get("expressions") or ())
         fields["questions"] = tuple(Question(**q) for q in fields.get("questions") or ())
+        fields["edits"] = tuple(Edit(**_edit(e)) for e in fields.get("edits") or ())
         return cls(**fields)
 
 
@@ -106,6 +133,17 @@ def _box(values: Any) -> XYXY | None:
         return None
     x1, y1, x2, y2 = (float(v) for v in values)
     return x1, y1, x2, y2
+
+
+def _edit(record: Mapping[str, Any]) -> dict[str, Any]:
+    fields = dict(record)
+    for name in ("before", "after"):
+        fields[name] = tuple(Region(**_shape(region)) for region in fields.get(name) or ())
+    for name in ("count", "phrase", "words"):
+        fields[name] = None if fields.get(name) is None else tuple(fields[name])
+    outline = fields.get("outline")
+    fields["outline"] = None if outline is None else tuple(map(float, outline))
+    return fields
 
 
 def _shape(record: Mapping[str, Any]) -> dict[str, Any]:
