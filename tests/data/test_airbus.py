@@ -11,7 +11,6 @@ import pytest
 
 from skymoe.data.cuts import KEPT, SLIVER, visible_share
 from skymoe.data.sources.airbus import EMPTY, MOST, SMALLEST, TANK, AirbusOilStorage, distinct, scene_splits
-from skymoe.errors import UserError
 from skymoe.pictures import open_sample
 from skymoe.sample import Sample
 from skymoe.tasks import get_task
@@ -90,11 +89,16 @@ def test_splits_depend_on_names_only() -> None:
     assert list(splits) == sorted(names)
 
 
-def test_a_scene_without_its_picture_is_one_line(damaged: Path) -> None:
+def test_a_scene_without_its_picture_is_quarantined(damaged: Path) -> None:
     source = AirbusOilStorage(damaged)
-    Path(source.scenes("test")[0].image).unlink()
-    with pytest.raises(UserError, match=r"airbus-oil-storage: picture .* is missing"):
-        list(source.samples("test"))
+    gone, kept = source.scenes("test")
+    Path(gone.image).unlink()
+    assert {sample.image for sample in source.samples("test")} == {kept.image}
+    assert [(q.entry, q.reason) for q in source.quarantined] == [
+        (gone.id, f"picture {gone.id}.jpg is missing")
+    ]
+    source.training_items("train")
+    assert source.quarantined == []
 
 
 @pytest.mark.data

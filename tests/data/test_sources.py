@@ -8,12 +8,18 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from skymoe.data.sources import SOURCES, SPLITS, Source, check_counts, data_root, get_source
+from skymoe.data.sources import SPLITS, Quarantined, Source, check_counts, data_root, get_source
 from skymoe.errors import UserError
 from skymoe.pictures import open_sample
 from skymoe.sample import Question, Sample
 from skymoe.tasks import TASKS
+
+COMMITTED = (
+    "ucm-captions", "rsicd", "aid", "rsivqa-ucm", "rsivqa-ucm-themes", "rsivqa-rsicd-themes", "airbus-oil-storage",
+)  # fmt: skip
+NO_PICTURE = "no picture: it is not in RSICD/RSICD_images, and not in AID"
 
 
 def samples_of(name: str, split: str, root: Path) -> list[Sample]:
@@ -36,7 +42,7 @@ def test_committed_miniatures_are_what_the_script_writes(miniatures: Path, tmp_p
 
 
 def test_every_source_gives_the_same_valid_samples_twice(miniatures: Path) -> None:
-    for name in SOURCES:
+    for name in COMMITTED:
         source = get_source(name, miniatures)
         assert source.state().found
         assert source.licence.lower() in source.card.lower() or "licence" in source.card.lower()
@@ -84,11 +90,11 @@ def test_ucm_captions_do_without_rsivqa(damaged: Path) -> None:
     assert all(sample.questions == () for sample in samples_of("ucm-captions", "train", damaged))
 
 
-def test_rsicd_is_the_centre_of_aid_and_skips_pictures_it_has_not(miniatures: Path) -> None:
+def test_rsicd_is_the_centre_of_aid_and_quarantines_what_has_no_picture(miniatures: Path) -> None:
     source = get_source("rsicd", miniatures)
     train = list(source.samples("train"))
     assert [sample.id for sample in train] == ["rsicd/airport_1", "rsicd/desert_1", "rsicd/storagetanks_1"]
-    assert source.skipped == {"train": 1}
+    assert source.quarantined == [Quarantined("00006.jpg", NO_PICTURE)]
     airport, desert, tanks = train
     assert airport.window == (9.5, 9.5, 140.5, 140.5)
     assert (airport.width, airport.height, airport.label) == (131, 131, "Airport")
@@ -107,7 +113,7 @@ def test_rsicd_prefers_its_own_pictures(damaged: Path) -> None:
     assert [(s.window, s.width, s.label) for s in train if "RSICD_images" in s.image] == [
         (None, 64, "Airport"), (None, 64, None),
     ]  # fmt: skip
-    assert source.skipped == {"train": 0}
+    assert source.quarantined == []
 
 
 def test_aid_follows_the_split_of_rsicd(miniatures: Path) -> None:
@@ -128,14 +134,14 @@ def test_rsivqa_questions_follow_the_split_of_their_picture(miniatures: Path) ->
     assert [(s.id, s.questions[0].answer) for s in themes] == [("rsivqa-ucm-themes/102", "theme of 102")]
     rsicd = get_source("rsivqa-rsicd-themes", miniatures)
     assert [s.id for s in rsicd.samples("test")] == ["rsivqa-rsicd-themes/airport_2"]
-    assert rsicd.skipped == {"test": 1}
+    assert rsicd.quarantined == [Quarantined("00007.jpg", NO_PICTURE)]
 
 
 def test_missing_files_are_named_with_the_remedy(tmp_path: Path) -> None:
-    for name in SOURCES:
+    for name in COMMITTED:
         source = get_source(name, tmp_path)
-        assert not source.state().found
-        assert source.state().missing == source.needs
+        assert source.state().verdict == "absent"
+        assert len(source.state().missing) == len(source.needs)
         with pytest.raises(UserError, match=rf"{name}: no .* in .*; put it there or set SKYMOE_DATA"):
             source.samples("train")
 
@@ -171,20 +177,40 @@ def test_truncated_and_foreign_files_are_one_line(name: str, file: str, damaged:
         assert name in str(caught.value)
 
 
-def test_missing_and_damaged_pictures_are_one_line(damaged: Path) -> None:
+def test_missing_and_damaged_pictures_are_quarantined_and_the_rest_goes_on(damaged: Path) -> None:
     cases = {
-        "ucm-captions": "UCM-Captions/imgs/101.jpg",
-        "rsicd": "AID/Airport/airport_1.jpg",
-        "aid": "AID/Desert/desert_1.jpg",
+        "ucm-captions": ("UCM-Captions/imgs/101.jpg", "101"),
+        "rsivqa-ucm": ("UCM-Captions/imgs/101.jpg", "101"),
+        "rsicd": ("AID/Airport/airport_1.jpg", "airport_1.jpg"),
+        "aid": ("AID/Desert/desert_1.jpg", "desert_1"),
     }
-    for name, file in cases.items():
+    before = {name: samples_of(name, "train", damaged) for name in cases}
+    for file, _ in cases.values():
         (damaged / file).write_bytes(b"not a picture")
-        with pytest.raises(UserError, match=f"{name}: picture .* is damaged; get the data set again"):
-            list(get_source(name, damaged).samples("train"))
+    for name, (file, entry) in cases.items():
+        source = get_source(name, damaged)
+        left = list(source.samples("train"))
+        broken = tuple(file for file, _ in cases.values())
+        assert left == [sample for sample in before[name] if not sample.image.endswith(broken)]
+        assert Quarantined(entry, f"picture {Path(file).name} is damaged") in source.quarantined
+        assert len(left) < len(before[name])
     for name in ("ucm-captions", "rsicd"):
-        (damaged / cases[name]).unlink()
-        with pytest.raises(UserError, match=f"{name}: picture .* is missing; get the data set again"):
-            list(get_source(name, damaged).samples("train"))
+        (damaged / cases[name][0]).unlink()
+        source = get_source(name, damaged)
+        list(source.samples("train"))
+        list(source.samples("train"))  # the list is emptied when reading begins anew
+        reasons = [q.reason for q in source.quarantined if q.entry == cases[name][1]]
+        assert len(reasons) == 1
+        assert reasons[0].endswith("is missing")
+
+
+def test_ucm_pictures_may_be_the_official_tif(damaged: Path) -> None:
+    jpg = damaged / "UCM-Captions/imgs/101.jpg"
+    with Image.open(jpg) as picture:
+        picture.save(jpg.with_suffix(".tif"))
+    jpg.unlink()
+    images = {s.id: s.image for s in samples_of("ucm-captions", "train", damaged)}
+    assert images["ucm/101"].endswith("101.tif")
 
 
 def test_counts_are_checked(miniatures: Path) -> None:
@@ -203,13 +229,14 @@ def test_the_data_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, miniature
 @pytest.mark.data
 def test_real_data_has_the_known_numbers_and_no_picture_in_two_splits(real: Path) -> None:
     files: dict[str, set[str]] = {split: set() for split in SPLITS}
-    for name in SOURCES:
+    for name in COMMITTED:
         source: Source = get_source(name, real)
         if not source.state().found:
             pytest.skip(f"{name}: no {', '.join(source.state().missing)} in {real}")
         for split in SPLITS:
             images = [sample.image for sample in source.samples(split)]
-            assert len(images) == source.counts[split], (name, split)
+            assert len(images) + len(source.quarantined) == source.counts[split], (name, split)
+            assert all("not in AID" in q.reason for q in source.quarantined)
             files[split].update(images)
     assert len(files["train"]) == 7946 + 1680 + 31
     assert not files["train"] & files["test"]

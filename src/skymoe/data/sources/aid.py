@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skymoe.data.absence import AID, absent_objects
-from skymoe.data.sources.base import Source, picture_size
+from skymoe.data.sources.base import Source
 from skymoe.data.sources.rsicd import AID_FOLDER, CLASSES, JSON, rsicd_entries
 from skymoe.sample import Sample
 
@@ -27,6 +27,7 @@ class Aid(Source):
 
     name = "aid"
     licence = "research use"
+    where = "AID (captain-whu.github.io/AID) and RSICD's json"
     needs = (AID_FOLDER, JSON)
     counts = {"train": 7946, "val": 1027, "test": 1027}
 
@@ -37,14 +38,16 @@ class Aid(Source):
             if not folder.is_dir():
                 continue
             for path in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)):
-                if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+                if path.suffix.lower() not in (".jpg", ".jpeg", ".png", ".tif"):
                     continue
                 entry = known.get(f"{AID_FOLDER}/{label}/{path.name}")
                 if (entry.split if entry else "train") != split:
                     continue
-                width, height = picture_size(path, self.name)
+                size = self.measure(path, path.stem)
+                if size is None:
+                    continue
                 yield Sample(
                     id=f"aid/{path.stem}", image=str(path), source=self.name, split=split, licence=self.licence,
-                    width=width, height=height, label=label, labels=CLASSES,
+                    width=size[0], height=size[1], label=label, labels=CLASSES,
                     absent=absent_objects(AID, label, entry.captions if entry else ()),
                 )  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skymoe.data.cuts import KEPT, SLIVER, cut_regions
-from skymoe.data.sources.base import SPLITS, Draw, Source, malformed, picture_size
+from skymoe.data.sources.base import SPLITS, Draw, Source, malformed
 from skymoe.errors import UserError
 from skymoe.sample import XYXY, Region, Sample
 
@@ -85,20 +85,26 @@ class AirbusOilStorage(Source):
     """
 
     name = "airbus-oil-storage"
+    where = (
+        "Airbus Oil Storage Detection (kaggle.com/datasets/airbusgeo/airbus-oil-storage-detection-dataset)"
+    )
     licence = "CC BY-NC-SA 4.0"
     needs = (CSV, IMAGES)
     counts = {"train": 2359, "val": 559, "test": 878}
 
     def scenes(self, split: str | None = None) -> list[Scene]:
-        """The scenes of a split (all by default), in the order of their names."""
+        """The scenes of a split (all by default), in the order of their names; those without a picture are
+        quarantined."""
+        self.quarantined = []
         boxes = read_boxes(self.root / CSV, self.name)
         found = []
         for name, its_split in scene_splits(list(boxes)).items():
             if split in (None, its_split):
                 path = self.root / IMAGES / f"{name}.jpg"
-                width, height = picture_size(path, self.name)
-                regions = tuple(Region(TANK, box) for box in distinct(boxes[name]))
-                found.append(Scene(name, str(path), its_split, width, height, regions))
+                size = self.measure(path, name)
+                if size is not None:
+                    regions = tuple(Region(TANK, box) for box in distinct(boxes[name]))
+                    found.append(Scene(name, str(path), its_split, *size, regions))
         return found
 
     def _samples(self, split: str) -> Iterator[Sample]:

@@ -4,22 +4,22 @@ checked."""
 from __future__ import annotations
 
 import inspect
-import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
-from PIL import Image
-
+from skymoe.data.sources.reading import PictureError, malformed, picture_size, read_json
 from skymoe.errors import UserError
 from skymoe.sample import Sample
 
 SPLITS = ("train", "val", "test")
 Draw = Callable[[Random], Sample]
+Need = str | tuple[str, ...]
+"""A file or folder, or several of which one is enough (the layouts of different downloads); `*` is a wildcard."""
 
 
 def data_root() -> Path:
@@ -29,6 +29,14 @@ def data_root() -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[5] / "shared" / "data"
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An entry of a data set of which no sample could be made, and why."""
+
+    entry: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class State:
     """Whether a source's files are there; `missing` names what is not, relative to `root`."""
@@ -36,10 +44,27 @@ class State:
     name: str
     root: Path
     missing: tuple[str, ...]
+    partly: bool = False
+    """Something of it is there."""
+    where: str = ""
+    """Where the data set can be had."""
 
     @property
     def found(self) -> bool:
         return not self.missing
+
+    @property
+    def verdict(self) -> Literal["found", "incomplete", "absent"]:
+        return "found" if self.found else "incomplete" if self.partly else "absent"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; empty when everything is there."""
+        if self.found:
+            return ""
+        if self.partly:
+            return f"{', '.join(self.missing)} missing in {self.root}: unpack again or get the rest"
+        return f"unpack {self.where or 'the data set'} so that there is {self.root / self.missing[0]}"
 
 
 class Source(ABC):
@@ -47,15 +72,31 @@ class Source(ABC):
 
     name: ClassVar[str]
     licence: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]]
-    """Files and folders without which there are no samples, relative to the data folder."""
-    counts: ClassVar[dict[str, int]]
-    """The number of samples of each split when everything is there."""
+    folder: ClassVar[str] = ""
+    """The data set's own folder below the data folder; `needs` and `home` are relative to it."""
+    needs: ClassVar[tuple[Need, ...]]
+    """Files and folders without which there are no samples."""
+    where: ClassVar[str] = ""
+    """Where the data set can be had: what `skymoe data list` tells those who lack it."""
+    counts: ClassVar[dict[str, int]] = {}
+    """The official number of samples of each split."""
+    totals: ClassVar[dict[str, dict[str, int]]] = {}
+    """Further official numbers by split: "questions", "expressions", "regions" or "captions" of all samples."""
+    splits: tuple[str, ...] = SPLITS
+    """The splits the data set has; some lack one, some have more."""
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
         self.root = Path(root) if root is not None else data_root()
-        self.skipped: dict[str, int] = {}
-        """After reading a split: how many of its entries have no picture and were left out."""
+        self.quarantined: list[Quarantined] = []
+        """While and after reading a split: its entries of which no sample could be made."""
+
+    @property
+    def home(self) -> Path:
+        """The data set's own folder: `root/folder`, or `root` itself when that is what was given."""
+        below = self.root / self.folder
+        if self.folder and not below.is_dir() and any(_present(self.root, need) for need in self.needs):
+            return self.root
+        return below
 
     @property
     def card(self) -> str:
@@ -63,26 +104,50 @@ class Source(ABC):
 
     def state(self) -> State:
         """Looks for the files, reads none."""
-        missing = tuple(need for need in self.needs if not (self.root / need).exists())
-        return State(self.name, self.root, missing)
+        home = self.home
+        missing = tuple(_words(need) for need in self.needs if not _present(home, need))
+        partly = len(missing) < len(self.needs) or (
+            bool(self.folder) and home.is_dir() and any(home.iterdir())
+        )
+        return State(self.name, home, missing, partly, self.where)
 
     def samples(self, split: str) -> Iterator[Sample]:
         """The samples of a split, always in the same order.
 
-        Raises UserError for an unknown split, and when files are missing, truncated or not what they should
-        be.
+        Damaged entries are left out and named in `quarantined`, which is emptied when reading begins. Raises
+        UserError for an unknown split, and when annotation files are missing, truncated or not what they
+        should be.
         """
-        if split not in SPLITS:
-            raise UserError(f"{self.name}: there is no split {split!r}; choose one of {', '.join(SPLITS)}")
+        if split not in self.splits:
+            raise UserError(
+                f"{self.name}: there is no split {split!r}; choose one of {', '.join(self.splits)}"
+            )
         state = self.state()
         if not state.found:
             lacking = ", ".join(state.missing)
-            raise UserError(f"{self.name}: no {lacking} in {self.root}; put it there or set SKYMOE_DATA")
-        return self._samples(split)
+            raise UserError(f"{self.name}: no {lacking} in {state.root}; put it there or set SKYMOE_DATA")
+        return self._fresh(split)
+
+    def _fresh(self, split: str) -> Iterator[Sample]:
+        self.quarantined = []
+        yield from self._samples(split)
 
     @abstractmethod
     def _samples(self, split: str) -> Iterator[Sample]:
         """The samples of a split whose files are known to be there."""
+
+    def quarantine(self, entry: str, reason: str) -> None:
+        """Record that an entry gives no sample: what comes in is what goes out and what is recorded here."""
+        self.quarantined.append(Quarantined(entry, " ".join(reason.split())))
+
+    def measure(self, path: Path, entry: str) -> tuple[int, int] | None:
+        """Width and height of an entry's picture; None, and the entry quarantined, when it has none that
+        opens."""
+        try:
+            return picture_size(path, self.name)
+        except PictureError as error:
+            self.quarantine(entry, error.reason)
+            return None
 
     def training_items(self, split: str) -> Sequence[Sample | Draw]:
         """What a training walks through: the samples, or ways to draw a fresh one with a random generator."""
@@ -92,39 +157,17 @@ class Source(ABC):
         return f"{type(self).__name__}({str(self.root)!r})"
 
 
-def check_counts(source: Source) -> dict[str, int]:
-    """How many samples each split has; UserError where that is not the known number (a partial or another
-    download)."""
-    found = {split: sum(1 for _ in source.samples(split)) for split in SPLITS}
-    for split, known in source.counts.items():
-        if found[split] != known:
-            raise UserError(
-                f"{source.name}: {found[split]:,} samples in {split} instead of {known:,}; get the data set again"
-            )
-    return found
+def _present(home: Path, need: Need) -> bool:
+    options = (need,) if isinstance(need, str) else need
+    return any(
+        next(home.glob(option), None) is not None if "*" in option else (home / option).exists()
+        for option in options
+    )
 
 
-def picture_size(path: Path, source: str) -> tuple[int, int]:
-    """Width and height from the head of a picture file of a data set; UserError when it is missing or
-    damaged."""
-    try:
-        with Image.open(path, formats=("JPEG", "PNG", "TIFF")) as picture:
-            return picture.size
-    except FileNotFoundError as error:
-        raise UserError(f"{source}: picture {path} is missing; get the data set again") from error
-    except Exception as error:  # Pillow's readers raise nearly anything at a damaged head
-        raise UserError(f"{source}: picture {path} is damaged; get the data set again") from error
+def _words(need: Need) -> str:
+    return need if isinstance(need, str) else " or ".join(need)
 
 
-def read_json(path: Path, source: str) -> Any:
-    """The content of a data set's JSON file; UserError when it is truncated or no JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{source}: {path} can't be read ({reason}); get the data set again") from error
-
-
-def malformed(path: Path, what: str, source: str) -> UserError:
-    """The error for a file that can be read but does not hold what it should."""
-    return UserError(f"{source}: {path}: {what}; this is not the official format, get the data set again")
+__all__ = ["SPLITS", "Draw", "Need", "PictureError", "Quarantined", "Source", "State", "data_root", "malformed",
+           "picture_size", "read_json"]  # fmt: skip

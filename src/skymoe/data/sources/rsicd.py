@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skymoe.data.absence import AID, absent_objects
-from skymoe.data.sources.base import Source, malformed, picture_size, read_json
+from skymoe.data.sources.base import Source, malformed, read_json
 from skymoe.sample import XYXY, Sample
 
 CLASSES = tuple(AID)
@@ -46,18 +46,20 @@ def rsicd_entries(source: Source) -> Iterator[RsicdEntry]:
 
 
 def rsicd_picture(source: Source, entry: RsicdEntry) -> dict[str, Any] | None:
-    """The fields of a Sample that say which picture it is: the official file, else the centre of AID's; None
-    for none."""
+    """The fields of a Sample that say which picture it is: the official file, else the centre of AID's.
+
+    None, and the entry quarantined, where there is neither or the file is damaged.
+    """
     official = source.root / OFFICIAL_IMAGES / entry.filename
     if official.is_file():
-        width, height = picture_size(official, source.name)
-        return {"image": str(official), "width": width, "height": height}
+        size = source.measure(official, entry.filename)
+        return size and {"image": str(official), "width": size[0], "height": size[1]}
     if entry.aid is None:
+        source.quarantine(entry.filename, f"no picture: it is not in {OFFICIAL_IMAGES}, and not in AID")
         return None
-    path = (
-        source.root / AID_FOLDER / Path(entry.aid).relative_to("AID" if entry.aid.startswith("AID/") else "")
-    )
-    return {"image": str(path), **_centre(*picture_size(path, source.name))}
+    path = source.root / AID_FOLDER / entry.aid.removeprefix("AID/")
+    size = source.measure(path, entry.filename)
+    return size and {"image": str(path), **_centre(*size)}
 
 
 def _centre(width: int, height: int) -> dict[str, Any]:
@@ -72,7 +74,7 @@ class Rsicd(Source):
 
     Of the official pictures (224×224 px), 10,000 are the centre 131/150 of a picture of AID; here they are
     read from AID (150 px: windows of 131 px) unless `RSICD/RSICD_images` is there. The 921 others (788/67/66)
-    have no picture and are skipped and counted: samples 7,946/1,027/1,027. Report results as "RSICD (1,027 of
+    have no picture then and are quarantined: samples 7,946/1,027/1,027. Report results as "RSICD (1,027 of
     1,093 test images, 150 px source)". The AID class of the picture is its label; `absent` follows from it
     (`data/absence.py`).
 
@@ -83,17 +85,16 @@ class Rsicd(Source):
 
     name = "rsicd"
     licence = "research use"
-    needs = (JSON, AID_FOLDER)
-    counts = {"train": 7946, "val": 1027, "test": 1027}
+    where = "RSICD (github.com/201528014227051/RSICD_optimal)"
+    needs = (JSON, (OFFICIAL_IMAGES, AID_FOLDER))
+    counts = {"train": 8734, "val": 1094, "test": 1093}
 
     def _samples(self, split: str) -> Iterator[Sample]:
-        self.skipped[split] = 0
         for entry in rsicd_entries(self):
             if entry.split != split:
                 continue
             picture = rsicd_picture(self, entry)
             if picture is None:
-                self.skipped[split] += 1
                 continue
             label = entry.label
             yield Sample(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from skymoe.data.sources.base import Source
 from skymoe.data.sources.question_files import read_questions
-from skymoe.data.sources.rsicd import rsicd_entries, rsicd_picture
+from skymoe.data.sources.rsicd import AID_FOLDER, JSON, OFFICIAL_IMAGES, rsicd_entries, rsicd_picture
 from skymoe.data.sources.ucm_captions import HUMAN, ucm_entries, ucm_picture, ucm_pictures
 from skymoe.sample import Question, Sample
 
@@ -17,6 +17,7 @@ RSICD_THEMES = "RSIVQA/rsicd_vqa.txt"
 
 class _Rsivqa(Source):
     licence = "questions for research use; images as in UCM-Captions and RSICD"
+    where = "RSIVQA (github.com/spectralpublic/RSIVQA) and the pictures it asks about"
     file: str
 
     def _questions(self) -> dict[str, tuple[Question, ...]]:
@@ -46,9 +47,12 @@ class RsivqaUcm(_Rsivqa):
         questions, pictures = self._questions(), ucm_pictures(self)
         for stem, its_split, _ in ucm_entries(self):
             if its_split == split and stem in questions:
+                picture = ucm_picture(self, stem, pictures)
+                if picture is None:
+                    continue
                 yield Sample(
                     id=f"{self.name}/{stem}", source=self.name, split=split, licence=self.licence,
-                    questions=questions[stem], **ucm_picture(self, stem, pictures),
+                    questions=questions[stem], **picture,
                 )  # fmt: skip
 
 
@@ -66,27 +70,24 @@ class RsivqaUcmThemes(RsivqaUcm):
 
 
 class RsivqaRsicdThemes(_Rsivqa):
-    """RSIVQA's theme question on every picture of RSICD (`rsicd_vqa.txt`): 10,921, split as RSICD.
-
-    Only the 10,000 with a picture are given (7,946/1,027/1,027). The answer is the RSICD class run together
-    ("denseresidential"); playgrounds are "playfields". Licence: research use.
+    """RSIVQA's theme question on every picture of RSICD (`rsicd_vqa.txt`): 10,921, split as RSICD:
+    8,734/1,094/1,093; without RSICD's own pictures only the 10,000 found in AID (7,946/1,027/1,027).
+    The answer is the RSICD class run together ("denseresidential"); playgrounds are "playfields". Licence: research use.
     """
 
     name = "rsivqa-rsicd-themes"
     file = RSICD_THEMES
-    needs = (RSICD_THEMES, "RSICD/dataset_rsicd.json", "AID")
-    counts = {"train": 7946, "val": 1027, "test": 1027}
+    needs = (RSICD_THEMES, JSON, (OFFICIAL_IMAGES, AID_FOLDER))
+    counts = {"train": 8734, "val": 1094, "test": 1093}
 
     def _samples(self, split: str) -> Iterator[Sample]:
         questions = self._questions()
-        self.skipped[split] = 0
         for entry in rsicd_entries(self):
             stem = Path(entry.filename).stem
             if entry.split != split or stem not in questions:
                 continue
             picture = rsicd_picture(self, entry)
             if picture is None:
-                self.skipped[split] += 1
                 continue
             yield Sample(
                 id=f"{self.name}/{stem}", source=self.name, split=split, licence=self.licence,

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from skymoe.data.absence import UCM, absent_objects
-from skymoe.data.sources.base import Source, malformed, picture_size, read_json
+from skymoe.data.sources.base import Source, malformed, read_json
 from skymoe.data.sources.question_files import read_questions
-from skymoe.errors import UserError
 from skymoe.sample import Sample
 
 CLASSES = (
@@ -44,15 +43,11 @@ def ucm_pictures(source: Source) -> dict[str, Path]:
     return {path.stem: path for path in (source.root / IMAGES).iterdir() if path.suffix.lower() in suffixes}
 
 
-def ucm_picture(source: Source, stem: str, pictures: dict[str, Path]) -> dict[str, Any]:
-    """The fields of a Sample that say which picture it is."""
-    path = pictures.get(stem)
-    if path is None:
-        raise UserError(
-            f"{source.name}: picture {source.root / IMAGES / stem}.jpg is missing; get the data set again"
-        )
-    width, height = picture_size(path, source.name)
-    return {"image": str(path), "width": width, "height": height}
+def ucm_picture(source: Source, stem: str, pictures: dict[str, Path]) -> dict[str, Any] | None:
+    """The fields of a Sample that say which picture it is; None, and the entry quarantined, when none opens."""
+    path = pictures.get(stem, source.root / IMAGES / f"{stem}.tif")
+    size = source.measure(path, stem)
+    return size and {"image": str(path), "width": size[0], "height": size[1]}
 
 
 def ucm_class(stem: str) -> str:
@@ -75,6 +70,7 @@ class UcmCaptions(Source):
     """
 
     name = "ucm-captions"
+    where = "UCM_captions (github.com/201528014227051/RSICD_optimal)"
     licence = "images public domain (USGS); captions for research use"
     needs = (JSON, IMAGES)
     counts = {"train": 1680, "val": 210, "test": 210}
@@ -85,10 +81,13 @@ class UcmCaptions(Source):
         for stem, its_split, captions in ucm_entries(self):
             if its_split != split:
                 continue
+            picture = ucm_picture(self, stem, pictures)
+            if picture is None:
+                continue
             label, asked = ucm_class(stem), questions.get(stem, ())
             said = [*captions, *(q.text for q in asked if q.answer not in ("no", "zero", "i cannot see it"))]
             yield Sample(
                 id=f"ucm/{stem}", source=self.name, split=split, licence=self.licence, captions=captions,
                 label=label, labels=CLASSES, questions=asked, absent=absent_objects(UCM, label, said),
-                **ucm_picture(self, stem, pictures),
+                **picture,
             )  # fmt: skip

@@ -1,0 +1,89 @@
+"""Reading the files of a data set, with errors of one line that name the data set and the file."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from skymoe.errors import UserError
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
+_ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
+
+
+class PictureError(UserError):
+    """A picture that is missing or has a damaged head; `reason` is the short form for a quarantine."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def picture_size(path: Path, source: str) -> tuple[int, int]:
+    """Width and height, upright, from the head of a picture file of a data set, however large it is.
+
+    Raises PictureError (a UserError) when it is missing or its head is damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=_FORMATS) as picture:
+                width, height = picture.size
+                lying = picture.format == "JPEG" and picture.getexif().get(_ORIENTATION) in _LYING
+                return (height, width) if lying else (width, height)
+    except FileNotFoundError as error:
+        raise PictureError(
+            f"{source}: picture {path} is missing; get the data set again", f"picture {path.name} is missing"
+        ) from error
+    except Exception as error:  # Pillow's readers raise nearly anything at a damaged head
+        size = _raster_size(path)
+        if size is not None:
+            return size
+        raise PictureError(
+            f"{source}: picture {path} is damaged; get the data set again", f"picture {path.name} is damaged"
+        ) from error
+
+
+def _raster_size(path: Path) -> tuple[int, int] | None:
+    """The size as GDAL sees it: for pictures that Pillow finds too large or whose bands it does not know."""
+    with path.open("rb") as file:
+        if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG"):
+            return None
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as raster:
+                return raster.width, raster.height
+    except RasterioError:
+        return None
+
+
+def read_json(path: Path, source: str) -> Any:
+    """The content of a data set's JSON file; UserError when it is truncated or no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{source}: {path} can't be read ({reason}); get the data set again") from error
+
+
+def read_lines(path: Path, source: str) -> list[str]:
+    """The lines of a data set's text file that are not blank, stripped; UserError when it is missing or no
+    text."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{source}: {path} can't be read as text; get the data set again") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def malformed(path: Path, what: str, source: str) -> UserError:
+    """The error for a file that can be read but does not hold what it should."""
+    return UserError(f"{source}: {path}: {what}; this is not the official format, get the data set again")
