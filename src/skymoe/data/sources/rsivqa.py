@@ -72,7 +72,8 @@ class RsivqaUcmThemes(RsivqaUcm):
 class RsivqaRsicdThemes(_Rsivqa):
     """RSIVQA's theme question on every picture of RSICD (`rsicd_vqa.txt`): 10,921, split as RSICD:
     8,734/1,094/1,093; without RSICD's own pictures only the 10,000 found in AID (7,946/1,027/1,027).
-    The answer is the RSICD class run together ("denseresidential"); playgrounds are "playfields". Licence: research use.
+    The answer is the RSICD class run together ("denseresidential"); playgrounds are "playfields".
+    Licence: research use.
     """
 
     name = "rsivqa-rsicd-themes"
