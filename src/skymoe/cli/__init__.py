@@ -12,6 +12,7 @@ from skymoe.cli.ask import ask
 from skymoe.cli.caption import caption
 from skymoe.cli.classify import classify
 from skymoe.cli.count import count
+from skymoe.cli.data import data
 from skymoe.cli.demo import demo
 from skymoe.cli.evaluate import evaluate
 from skymoe.cli.ground import ground
@@ -30,6 +31,7 @@ app = typer.Typer(
 ASKING, MAKING = "Ask about pictures", "Make and judge models"
 for command in (demo, ask, caption, classify, count, ground):
     app.command(rich_help_panel=ASKING)(command)
+app.add_typer(data, name="data", rich_help_panel=MAKING)
 app.command("train", rich_help_panel=MAKING)(train)
 app.command("eval", rich_help_panel=MAKING)(evaluate)
 app.command("upcycle", rich_help_panel=MAKING)(upcycle)

@@ -23,8 +23,15 @@ def reference() -> str:
     group: Any = get_command(app)
     parts = [HEAD]
     for name, command in group.commands.items():
-        parts.append(_section(name, command))
+        parts += _sections(name, command)
     return "\n".join(parts)
+
+
+def _sections(name: str, command: Any) -> list[str]:
+    """One section for a command, one for each command of a group."""
+    if not hasattr(command, "commands"):
+        return [_section(name, command)]
+    return [part for below, it in command.commands.items() for part in _sections(f"{name} {below}", it)]
 
 
 def _section(name: str, command: Any) -> str:

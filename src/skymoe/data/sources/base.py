@@ -64,7 +64,7 @@ class State:
             return ""
         if self.partly:
             return f"{', '.join(self.missing)} missing in {self.root}: unpack again or get the rest"
-        return f"unpack {self.where or 'the data set'} so that there is {self.root / self.missing[0]}"
+        return f"get {self.where or 'the data set'} and unpack it so that {self.root} has {', '.join(self.missing)}"
 
 
 class Source(ABC):

@@ -52,6 +52,15 @@ class Verification:
             and not any(check.differences or check.quarantined for check in self.splits)
         )
 
+    @property
+    def verdict(self) -> str:
+        """ "ok", "absent", "unreadable" or "incomplete"."""
+        if self.ok:
+            return "ok"
+        if self.error:
+            return "unreadable"
+        return "absent" if self.state.verdict == "absent" else "incomplete"
+
     def problems(self, names: int = 3) -> list[str]:
         """What is wrong, a line each; of damaged entries at most `names` a split by name."""
         found = [self.state.remedy] if not self.state.found else []
@@ -77,7 +86,7 @@ class Verification:
             for check in self.splits
         }
         return {
-            "name": self.state.name, "state": self.state.verdict, "root": str(self.state.root),
+            "name": self.state.name, "verdict": self.verdict, "root": str(self.state.root),
             "missing": list(self.state.missing), "ok": self.ok, "problems": self.problems(), "splits": splits,
         }  # fmt: skip
 
