@@ -33,7 +33,12 @@ def read_xml(path: Path) -> Element:
 
 def read_objects(path: Path) -> list[RawObject]:
     """The objects of an annotation file in its order; DamagedError when one has no name or box."""
-    return [_object(node, path) for node in read_xml(path).iter("object")]
+    return objects_in(read_xml(path), path)
+
+
+def objects_in(root: Element, path: Path) -> list[RawObject]:
+    """The objects of an annotation that has been read from `path`."""
+    return [_object(node, path) for node in root.iter("object")]
 
 
 def _object(node: Element, path: Path) -> RawObject:
