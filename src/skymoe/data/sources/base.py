@@ -74,6 +74,8 @@ class Source(ABC):
     licence: ClassVar[str]
     folder: ClassVar[str] = ""
     """The data set's own folder below the data folder; `needs` and `home` are relative to it."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """Other names that folder goes by in downloads and copies."""
     needs: ClassVar[tuple[Need, ...]]
     """Files and folders without which there are no samples."""
     where: ClassVar[str] = ""
@@ -93,10 +95,16 @@ class Source(ABC):
     @property
     def home(self) -> Path:
         """The data set's own folder: `root/folder`, or `root` itself when that is what was given."""
-        below = self.root / self.folder
-        if self.folder and not below.is_dir() and any(_present(self.root, need) for need in self.needs):
-            return self.root
-        return below
+        for name in (self.folder, *self.also):
+            if (self.root / name).is_dir():
+                return self.root / name
+        given = any(_present(self.root, need) for need in self.needs)
+        return self.root if given else self.root / self.folder
+
+    def first_of(self, *paths: str) -> Path:
+        """The first of these paths below `home` that is there, else the first."""
+        home = self.home
+        return next((home / path for path in paths if (home / path).exists()), home / paths[0])
 
     @property
     def card(self) -> str:
