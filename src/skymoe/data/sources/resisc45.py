@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from skymoe.data.sources.base import SPLITS, malformed, read_json
+from skymoe.data.sources.nwpu_captions import JSON as CAPTIONS
+from skymoe.data.sources.nwpu_captions import NwpuCaptions
 from skymoe.data.sources.scene_folders import SceneFolders
 
 CLASSES = (
@@ -16,7 +18,6 @@ CLASSES = (
     "railway_station", "rectangular_farmland", "river", "roundabout", "runway", "sea_ice", "ship", "snowberg",
     "sparse_residential", "stadium", "storage_tank", "tennis_court", "terrace", "thermal_power_station", "wetland",
 )  # fmt: skip
-CAPTIONS = "NWPU-Captions/dataset_nwpu.json"
 
 
 class Resisc45(SceneFolders):
@@ -49,8 +50,11 @@ class Resisc45(SceneFolders):
         return range(1, 701)
 
     def held_out(self) -> Mapping[str, str]:
-        path = self.root / CAPTIONS
-        return _caption_splits(path, self.name) if path.is_file() else {}
+        for root in (self.root, self.home.parent):
+            path = NwpuCaptions(root).home / CAPTIONS
+            if path.is_file():
+                return _caption_splits(path, self.name)
+        return {}
 
 
 def _caption_splits(path: Path, source: str) -> dict[str, str]:

@@ -36,13 +36,11 @@ class SceneFolders(Source):
     usual_share: ClassVar[float]
 
     def __init__(
-        self, root: str | os.PathLike[str] | None = None, *, share: float | None = None, seed: int = 0
+        self, root: str | os.PathLike[str] | None = None, *, share: float | str | None = None, seed: int = 0
     ) -> None:
         super().__init__(root)
-        if share is not None and not 0 < share < 1:
-            raise UserError(f"{self.name}: share={share} is not between 0 and 1; 0.2 trains on a fifth")
-        self.share, self.seed = share, seed
-        if share is not None:
+        self.share, self.seed = self._checked(share), seed
+        if self.share is not None:
             # What is officially there in another draw follows from the official numbers.
             self.counts = self._official_counts()  # type: ignore[misc]
 
@@ -120,6 +118,15 @@ class SceneFolders(Source):
         except OSError:
             return {}
         return {key: entry for entry in entries if (key := label_key(entry.name)) in keys and entry.is_dir()}
+
+    def _checked(self, share: float | str | None) -> float | None:
+        try:
+            value = None if share is None else float(share)  # the shell gives words
+        except ValueError:
+            value = -1.0
+        if value is not None and not 0 < value < 1:
+            raise UserError(f"{self.name}: share={share} is not between 0 and 1; 0.2 trains on a fifth")
+        return value
 
     def _official_counts(self) -> dict[str, int]:
         splits = (split for label in self.classes for split in self.split_of(label).values())

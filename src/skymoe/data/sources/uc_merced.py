@@ -71,10 +71,10 @@ class UcMerced(SceneFolders):
     counts = {"train": 1680, "val": 210, "test": 210}
 
     def __init__(
-        self, root: str | os.PathLike[str] | None = None, *, share: float | None = None, seed: int = 0
+        self, root: str | os.PathLike[str] | None = None, *, share: float | str | None = None, seed: int = 0
     ) -> None:
         super().__init__(root, share=share, seed=seed)
-        if seed and share is None:
+        if str(seed) != "0" and share is None:
             raise UserError(
                 f"{self.name}: seed={seed} draws nothing without share=; without it the split is fixed"
             )

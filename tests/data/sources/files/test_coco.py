@@ -95,7 +95,10 @@ def test_one_object_that_cannot_be_used_costs_its_class_the_count(root: Path, re
         ({"bbox": [1, 1, 5, 5], "category_id": 99}, "the object has no known class"),
         ({"bbox": [1, 1, 5, 5], "category_id": [3]}, "the object has no known class"),
         ({}, "the object has neither a bbox nor polygons"),
-        ({"segmentation": {"counts": [1, 2], "size": [48, 64]}}, "the object has neither a bbox nor polygons"),
+        ({"segmentation": {"counts": [1, 2], "size": [48, 64]}}, "the mask's runs have 3 pixels instead of 48×64"),
+        ({"segmentation": {"counts": [1e999], "size": [48, 64]}}, "the mask is damaged"),
+        ({"segmentation": {"counts": "~~~", "size": [48, 64]}}, "the mask"),
+        ({"segmentation": {"counts": [1], "size": [10**9, 1]}}, "the mask's size is [1000000000, 1], not [48, 64]"),
         ({"segmentation": [[1, 1, 5, 5]]}, "a segmentation is no polygon of three or more points"),
         ({"segmentation": [[1, 1, 5, "x", 5, 9]]}, "a segmentation has a coordinate that is no number"),
         ({"segmentation": [[1, 1, 5, 5, 9, 9]]}, "ship has an outline without area: (1, 1, 5, 5, 9, 9)"),
@@ -109,7 +112,9 @@ def test_one_object_that_cannot_be_used_costs_its_class_the_count(root: Path, re
         content["annotations"].append({"id": number, "image_id": 3, "category_id": 3, **annotation})
     rewrite(root, content)
     samples, reasons = read("coco", root, **OPTIONS)
-    assert reasons == {f"ships.png#{number}": reason for number, (_, reason) in enumerate(bad)}
+    assert list(reasons) == [f"ships.png#{number}" for number in range(len(bad))]
+    for got, (_, reason) in zip(reasons.values(), bad, strict=True):
+        assert got.startswith(reason)
     ships = samples["coco/ships.png"]
     assert [r.box for r in ships.regions] == [box for _, box in OBJECTS["ships.png"]]
     # Two had no class at all: whatever they are, nothing can be counted there, nor be absent.
@@ -119,7 +124,9 @@ def test_one_object_that_cannot_be_used_costs_its_class_the_count(root: Path, re
 
 def test_crowds_and_parts(root: Path, read: Read) -> None:
     content = coco.instances()
+    runs = [2 * 48 + 3, 10, 38, 10, 48 * 64 - 2 * 48 - 61]  # two columns, 2 and 3, from row 3 to 12
     content["annotations"] += [
+        {"id": 4, "image_id": 1, "category_id": 7, "segmentation": {"counts": runs, "size": [48, 64]}},
         {"id": 1, "image_id": 1, "category_id": 3, "iscrowd": 1, "bbox": [1, 1, 30, 30],
          "segmentation": {"counts": [5, 9], "size": [48, 64]}},
         {"id": 2, "image_id": 2, "category_id": 9, "segmentation": [[1, 1, 9, 1, 9, 9], [20, 20, 30, 20, 30, 30]]},
@@ -129,7 +136,8 @@ def test_crowds_and_parts(root: Path, read: Read) -> None:
     samples, reasons = read("coco", root, **OPTIONS)
     assert not reasons
     tank = samples["coco/tank.png"]
-    assert (tank.count("storage tank"), tank.count("ship"), tank.count("plane")) == (1, None, 0)
+    assert (tank.count("storage tank"), tank.count("ship"), tank.count("plane")) == (2, None, 0)
+    assert tank.regions[1].box == (2, 3, 4, 13)
     plane, ship = samples["coco/sea.jpg"].regions
     assert (plane.box, plane.polygon) == ((1, 1, 30, 30), None)
     assert ship.box == (50, 30, 64, 40)  # reaches out of the picture: clipped

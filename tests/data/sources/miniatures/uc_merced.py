@@ -6,11 +6,29 @@ from pathlib import Path
 
 from PIL import Image
 
-CLASSES = (
-    "agricultural airplane baseballdiamond beach buildings chaparral denseresidential forest freeway golfcourse "
-    "harbor intersection mediumresidential mobilehomepark overpass parkinglot river runway sparseresidential "
-    "storagetanks tenniscourt"
-).split()
+CLASSES = [
+    "agricultural",
+    "airplane",
+    "baseballdiamond",
+    "beach",
+    "buildings",
+    "chaparral",
+    "denseresidential",
+    "forest",
+    "freeway",
+    "golfcourse",
+    "harbor",
+    "intersection",
+    "mediumresidential",
+    "mobilehomepark",
+    "overpass",
+    "parkinglot",
+    "river",
+    "runway",
+    "sparseresidential",
+    "storagetanks",
+    "tenniscourt",
+]
 
 
 def write(root: Path, numbers: tuple[int, ...] = (0, 13, 84, 95)) -> None:

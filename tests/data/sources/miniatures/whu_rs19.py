@@ -6,10 +6,27 @@ from pathlib import Path
 
 from PIL import Image
 
-CLASSES = (
-    "Airport Beach Bridge Commercial Desert Farmland Forest Industrial Meadow Mountain Park Parking Pond Port "
-    "Residential River Viaduct footballField railwayStation"
-).split()
+CLASSES = [
+    "Airport",
+    "Beach",
+    "Bridge",
+    "Commercial",
+    "Desert",
+    "Farmland",
+    "Forest",
+    "Industrial",
+    "Meadow",
+    "Mountain",
+    "Park",
+    "Parking",
+    "Pond",
+    "Port",
+    "Residential",
+    "River",
+    "Viaduct",
+    "footballField",
+    "railwayStation",
+]
 
 
 def write(root: Path, numbers: tuple[int, ...] = (1, 2, 50)) -> None:

@@ -28,6 +28,7 @@ THINNEST = 0.01
 """Pixels; what is thinner is a slip, and not to be seen."""
 _SPLIT_WORDS = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 _SPLIT_WORDS |= {split: split for split in SPLITS}
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,24 @@ class FileSource(Source):
     needs = ()
     where = "your own files"
 
+    def __init_subclass__(cls) -> None:
+        """Makes the options of all formats visible in the signature, for `get_source` and `skymoe data list`."""
+        super().__init_subclass__()
+        own, common = (
+            inspect.signature(cls.__init__).parameters,
+            inspect.signature(FileSource.__init__).parameters,
+        )
+        taken = {
+            name: p for name, p in (own | common).items() if p.kind is not p.VAR_KEYWORD and name != "self"
+        }
+        cls.__signature__ = inspect.Signature(list(taken.values()))  # type: ignore[attr-defined]
+
     def __init__(
         self,
         root: StrPath | None = None,
         *,
         split: str | None = None,
-        shares: Sequence[float] = SHARES,
+        shares: Sequence[float] | str = SHARES,
         seed: int = 0,
         group: str | None = None,
         exhaustive: bool = True,
@@ -87,7 +100,7 @@ class FileSource(Source):
     ) -> None:
         super().__init__("." if root is None else root)
         if unknown:
-            known = ", ".join(self._options())
+            known = ", ".join(list(inspect.signature(type(self)).parameters)[1:])
             raise UserError(f"{self.name}: there is no option {min(unknown)!r}; it takes {known}")
         # Class variables say what is true of a format; a user's own name and licence are of this source only.
         if called is not None:
@@ -96,7 +109,8 @@ class FileSource(Source):
             self.licence = licence  # type: ignore[misc]
         self.split = None if split is None else self._known_split(split)
         self.shares, self.seed, self.group = self._checked_shares(shares), seed, self._pattern(group)
-        self.exhaustive, self.follow_links = exhaustive, follow_links
+        self.exhaustive = self.flag("exhaustive", exhaustive)
+        self.follow_links = self.flag("follow_links", follow_links)
 
     @abstractmethod
     def places(self) -> list[Path]:
@@ -109,6 +123,10 @@ class FileSource(Source):
     @abstractmethod
     def folder_of(self, entry: Entry) -> PictureFolder:
         """Where the entry's picture is."""
+
+    def picture(self, entry: Entry) -> Picture:
+        """The entry's picture file; DamagedError where there is none that can be used."""
+        return self.folder_of(entry).find(entry.name)
 
     @abstractmethod
     def describe(self, entry: Entry, picture: Picture) -> dict[str, Any]:
@@ -136,7 +154,7 @@ class FileSource(Source):
             try:
                 if entry.damage or again:
                     raise DamagedError(entry.damage or "is listed a second time")
-                picture = self.folder_of(entry).find(entry.name)
+                picture = self.picture(entry)
                 known = self.describe(entry, picture)
             except DamagedError as error:
                 self.quarantine(_printable(entry.key), _printable(str(error)))
@@ -204,6 +222,13 @@ class FileSource(Source):
         except TypeError as error:
             raise UserError(f"{self.name}: {place!r} is no path; give a file or a folder") from error
 
+    def flag(self, option: str, value: object) -> bool:
+        """An option that is true or false; the shell gives it as a word."""
+        word = str(value).strip().lower()
+        if word not in _FLAGS:
+            raise UserError(f"{self.name}: {option}={value!r} is neither true nor false; give one of them")
+        return _FLAGS[word]
+
     def by_split(self, option: str, value: StrPath | Mapping[str, StrPath]) -> dict[str | None, Path]:
         """An option that is one path, or one for each split."""
         if not isinstance(value, Mapping):
@@ -218,8 +243,9 @@ class FileSource(Source):
             raise UserError(f"{self.name}: there is no split {word!r}; choose one of {', '.join(SPLITS)}")
         return split
 
-    def _checked_shares(self, shares: Sequence[float]) -> tuple[float, float, float]:
-        values = [number(share) for share in shares] if isinstance(shares, Sequence) else []
+    def _checked_shares(self, shares: Sequence[float] | str) -> tuple[float, float, float]:
+        parts = shares.split(",") if isinstance(shares, str) else shares
+        values = [number(share) for share in parts] if isinstance(parts, Sequence) else []
         if len(values) != 3 or not all(v >= 0 for v in values) or abs(sum(values) - 1) > 1e-6:
             raise UserError(f"{self.name}: shares={shares!r} are not three that make 1; give [0.8, 0.1, 0.1]")
         return values[0], values[1], values[2]
@@ -229,15 +255,6 @@ class FileSource(Source):
             return None if group is None else re.compile(group)
         except (re.error, TypeError) as error:
             raise UserError(f"{self.name}: group={group!r} is no regular expression ({error})") from error
-
-    def _options(self) -> list[str]:
-        kinds = [
-            inspect.signature(cls.__init__).parameters
-            for cls in type(self).__mro__
-            if issubclass(cls, Source)
-        ]
-        names = [p.name for parameters in kinds for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
-        return list(dict.fromkeys(names))
 
 
 def split_named(word: object) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from skymoe.boxes import iou, polygon_bounds
+from skymoe.data.sources.coco_masks import mask_boxes
 from skymoe.data.sources.files.base import Entry, FileSource, StrPath, number, object_name
 from skymoe.data.sources.files.pictures import Picture, PictureFolder
 from skymoe.data.sources.files.reading import read_json, wrong
@@ -27,9 +28,10 @@ class Coco(FileSource):
     of the pictures, or one for each split; by default that of the json. `file_name` is relative to it.
 
     `bbox` is x, y, width, height in pixels; without one the box is that of the outline. A `segmentation` of one
-    polygon becomes the region's polygon; one of several parts, or run-length coded, gives the box only. A
-    crowd (`iscrowd`) is no object, and its class is not counted in that picture. `category_id` must be one of
-    `categories`. Where the json gives a picture's size, the file must have it: else boxes may not fit.
+    polygon becomes the region's polygon, one that is run-length coded the smallest rectangle around it, one of
+    several parts gives the box only. A crowd (`iscrowd`) is no object, and its class is not counted in that
+    picture. `category_id` must be one of `categories`. Where the json gives a picture's size, the file must
+    have it: else boxes may not fit.
 
     Licence: that of the picture where the json names one, else the option's. Splits: the user's, or by hash.
     """
@@ -85,7 +87,7 @@ class Coco(FileSource):
                     self.quarantine(f"{entry.key}#{place}", "the caption is empty or no text")
                 continue
             name = file.names.get(_key(annotation.get("category_id")), "")
-            objects.append((place, name, partial(_corners, annotation)))
+            objects.append((place, name, partial(_corners, annotation, picture)))
         known = self.objects(entry, picture, iter(objects), file.classes)
         licence = file.licences.get(_key(image.get("license")))
         return known | {"captions": tuple(captions)} | ({"licence": licence} if licence else {})
@@ -153,11 +155,11 @@ def _check_size(image: dict[str, Any], picture: Picture) -> None:
         )
 
 
-def _corners(annotation: dict[str, Any]) -> tuple[tuple[float, ...], bool] | None:
+def _corners(annotation: dict[str, Any], picture: Picture) -> tuple[tuple[float, ...], bool] | None:
     """The corners of an object, of its outline where it has one; None for a crowd."""
     if annotation.get("iscrowd") in (1, True, "1"):
         return None
-    box, outline = _box(annotation.get("bbox")), _outline(annotation.get("segmentation"))
+    box, outline = _box(annotation.get("bbox")), _outline(annotation.get("segmentation"), picture)
     if outline is None:
         if box is None:
             raise DamagedError("the object has neither a bbox nor polygons")
@@ -180,8 +182,11 @@ def _box(value: Any) -> XYXY | None:
     return x, y, x + width, y + height
 
 
-def _outline(value: Any) -> tuple[float, ...] | None:
-    """The outline of one part; of several parts x1, y1, x2, y2 around them; None for run-length codes."""
+def _outline(value: Any, picture: Picture) -> tuple[float, ...] | None:
+    """The outline of one part, the smallest rectangle around a run-length mask; of several parts x1, y1, x2, y2
+    around them; None where there is none."""
+    if isinstance(value, dict):
+        return _around(value, picture)
     if not isinstance(value, list) or not value:
         return None
     parts = value if isinstance(value[0], list) else [value]
@@ -193,6 +198,18 @@ def _outline(value: Any) -> tuple[float, ...] | None:
         if not all(map(math.isfinite, points[-1])):
             raise DamagedError("a segmentation has a coordinate that is no number")
     return points[0] if len(points) == 1 else polygon_bounds([value for part in points for value in part])
+
+
+def _around(mask: dict[str, Any], picture: Picture) -> tuple[float, ...]:
+    # The size first: a mask of a billion columns would keep the reader busy for hours.
+    if mask.get("size") != [picture.height, picture.width]:
+        raise DamagedError(f"the mask's size is {mask.get('size')}, not [{picture.height}, {picture.width}]")
+    try:
+        return mask_boxes(mask)[1]
+    except (OverflowError, IndexError, TypeError, ValueError) as error:
+        raise DamagedError(
+            str(error) if isinstance(error, DamagedError) else "the mask is damaged"
+        ) from error
 
 
 def _key(value: Any) -> str:

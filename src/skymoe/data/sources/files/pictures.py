@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from skymoe.rasters import WORKING_PIXELS
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
 _TIFF = (".tif", ".tiff")
+_LITTER = ("Thumbs.db", "desktop.ini")
 
 
 class Picture(NamedTuple):
@@ -49,7 +51,16 @@ class PictureFolder:
             )
         return measured(path)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file for the name, sound or not."""
+        try:
+            self.locate(inside(name, self.folder))
+        except DamagedError:
+            return False
+        return True
+
     def locate(self, name: str) -> Path:
+        """The file for a name that is known to lie inside; DamagedError where there is none, or several."""
         path = self.folder / name
         try:
             if path.is_file():
@@ -65,14 +76,25 @@ class PictureFolder:
             raise DamagedError(f"picture {_short(name)} is missing")
         return path.parent / found[0]
 
-    def all(self) -> list[str]:
-        """The names of all pictures below the folder, sorted; links to folders are not followed."""
-        found = []
-        for folder, folders, files in os.walk(self.folder, followlinks=False):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            place = Path(folder).relative_to(self.folder)
-            found += [(place / f).as_posix() for f in files if _is_picture(f)]
-        return sorted(found)
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Every file below the folder in the order of names, hidden ones left out, and why it can't be used: ""
+        for pictures."""
+        yield from self._walk(self.folder, frozenset())
+
+    def _walk(self, folder: Path, above: frozenset[str]) -> Iterator[tuple[str, str]]:
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            path = Path(entry.path)
+            name = path.relative_to(self.folder).as_posix()
+            if entry.name.startswith(".") or entry.name in _LITTER:
+                continue
+            if not entry.is_dir():
+                yield name, "" if _is_picture(entry.name) else "is no picture by its suffix"
+            elif entry.is_symlink() and not self.follow_links:
+                yield name, "is a link to a folder (follow_links=True follows it)"
+            elif (real := os.path.realpath(entry.path)) in above:
+                yield name, "is a link to a folder that it lies in"
+            else:
+                yield from self._walk(path, above | {real})
 
 
 def inside(name: object, folder: Path) -> str:

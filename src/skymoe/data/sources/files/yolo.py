@@ -17,6 +17,8 @@ from skymoe.data.sources.objects import DamagedError
 from skymoe.errors import UserError
 
 _BOX, _OUTLINE = 5, 7
+_NO_PICTURES = (".txt", ".yaml", ".cache", ".json")
+"""What else lies in the folders of pictures: labels, lists, and what trainings leave there."""
 
 
 class Yolo(FileSource):
@@ -54,7 +56,7 @@ class Yolo(FileSource):
         self.annotations = None if annotations is None else self.path(annotations)
         self.images = None if images is None else self.path(images)
         self.labels = None if labels is None else self.path(labels)
-        self.names, self.background = names, background
+        self.names, self.background = names, self.flag("background", background)
         self._folder = cache(partial(PictureFolder, follow_links=self.follow_links))
 
     def places(self) -> list[Path]:
@@ -71,8 +73,9 @@ class Yolo(FileSource):
                         yield self._listed(line.strip(), place, split)
                 continue
             below = place.relative_to(self._home)
-            for name in self._folder(place).all():
-                yield Entry((below / name).as_posix(), split=split)
+            for name, damage in self._folder(place).files():
+                if not name.endswith(_NO_PICTURES):
+                    yield Entry((below / name).as_posix(), split=split, damage=damage)
 
     def describe(self, entry: Entry, picture: Picture) -> dict[str, Any]:
         path = self._label_file(picture.path)
