@@ -160,6 +160,15 @@ def test_avvg_keeps_what_names_one_vehicle(written: Path) -> None:
     assert source.splits == ("train", "test")
 
 
+@pytest.mark.parametrize("name", ["../../elsewhere.jpg", "/etc/elsewhere.jpg"])
+def test_a_picture_outside_of_the_folder_is_not_read(name: str, damaged: Path) -> None:
+    record = {"image_id": name, "question": "the car", "bbox": [1, 2, 30, 40]}
+    (damaged / avvg.ANNOTATION).write_text(json.dumps(record))
+    samples, source = read("avvg", damaged)
+    assert samples == {}
+    assert source.quarantined[0].reason == "the picture's name leads out of the data set's folder"
+
+
 def test_damaged_refgeo_records_are_set_aside_by_line(damaged: Path) -> None:
     path = damaged / avvg.ANNOTATION
     path.write_text(

@@ -55,10 +55,13 @@ class ExpressionSource(Source):
         None when its file can't be used, or none of its expressions and nothing else is known.
         """
         try:
+            if ".." in path.parts or not path.is_relative_to(self.home):
+                raise DamagedError("the picture's name leads out of the data set's folder")
             width, height = picture_size(path, self.name)
-        except PictureError as error:
+        except (PictureError, DamagedError) as error:
+            why = error.reason if isinstance(error, PictureError) else str(error)
             for entry in [one.entry for one in raw] or [key]:
-                self.quarantine(entry, error.reason)
+                self.quarantine(entry, why)
             return None
         sound: list[tuple[RawExpression, Region]] = []
         for one in raw:

@@ -58,6 +58,7 @@ class Rsvg(RefGeoSource):
         except (KeyError, TypeError, ValueError) as error:
             raise malformed(path, f"an entry lacks {error}", self.name) from error
         for image in sorted(groups):
-            sample = self.picture(Path(image).stem, self.home / "rsvg/images" / image, split, groups[image])
+            key, place = image.rpartition(".")[0] or image, self.home / "rsvg/images" / image
+            sample = self.picture(key, place, split, groups[image])
             if sample is not None:
                 yield sample
