@@ -71,7 +71,8 @@ def tiles(sample: Sample, tiling: Tiling, ignored: Sequence[XYXY] = ()) -> Itera
     left out.
     """
     if sample.width <= tiling.side and sample.height <= tiling.side:
-        yield sample
+        if not ignored:
+            yield sample
         return
     boxes = np.array([region.box for region in sample.regions], dtype=np.float64).reshape(-1, 4)
     for window in grid(sample.width, sample.height, tiling.side, tiling.overlap):

@@ -206,6 +206,7 @@ def test_visdrone_leaves_out_what_nobody_annotated(written: Path) -> None:
     assert found["visdrone/0000001_02999_d_0000005"].count("tricycle") == 2
     tiled = read("visdrone", written, side=50, overlap=0, empty=1.0)
     assert "visdrone/0000007_04999_d_0000036/50/0-0" not in tiled
+    assert read("visdrone", written, side=200, overlap=0) == found  # all of them are smaller than a tile
 
 
 def test_visdrone_official_classes_do_not_count_what_is_a_part_of_another(written: Path) -> None:

@@ -54,6 +54,7 @@ class VisDrone(ObjectSource):
     name = "visdrone"
     licence = "academic use"
     folder = "VisDrone"
+    also = ("VisDrone-DET", "VisDrone2019-DET")
     needs = ("VisDrone2019-DET-train", "VisDrone2019-DET-val", "VisDrone2019-DET-test-dev")
     where = "github.com/VisDrone/VisDrone-Dataset (Task 1)"
     counts = {"train": 6471, "val": 548, "test": 1610}
@@ -90,7 +91,7 @@ class VisDrone(ObjectSource):
             sample = self.picture(stem, picture, split, label.objects, self.counted)
             if sample is None or not label.ignored:
                 yield from self.whole_or_tiles(sample)
-            elif self.tiling is not None:
+            elif self.tiling is not None and max(sample.width, sample.height) > self.tiling.side:
                 yield from self.whole_or_tiles(sample, label.ignored)
             else:
                 yield clear_part(sample, label.ignored)
