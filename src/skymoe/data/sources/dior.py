@@ -47,6 +47,7 @@ class Dior(ObjectSource):
     name = "dior"
     licence = "research use"
     folder = "DIOR"
+    also = ("DIOR-R",)
     needs = (
         ("JPEGImages-trainval", "JPEGImages"),
         ("JPEGImages-test", "JPEGImages"),
@@ -74,13 +75,15 @@ class Dior(ObjectSource):
     def _samples(self, split: str) -> Iterator[Sample]:
         kind = "Oriented" if self.oriented else "Horizontal"
         folders = (f"Annotations/{kind} Bounding Boxes", f"Annotations/{kind}_Bounding_Boxes", "Annotations")
-        labels = self.either(*folders)
+        labels = self.first_of(*folders)
         if not any(labels.glob("*.xml")):
             raise UserError(
                 f"{self.name}: no {folders[0]} in {self.home}; unpack the {kind.lower()} boxes there"
             )
-        pictures = self.either("JPEGImages-test" if split == "test" else "JPEGImages-trainval", "JPEGImages")
-        for line in read_lines(self.either("ImageSets/Main", "Main") / f"{split}.txt", self.name):
+        pictures = self.first_of(
+            "JPEGImages-test" if split == "test" else "JPEGImages-trainval", "JPEGImages"
+        )
+        for line in read_lines(self.first_of("ImageSets/Main", "Main") / f"{split}.txt", self.name):
             stem = line.split()[0]
             try:
                 objects = read_objects(labels / f"{stem}.xml")

@@ -35,6 +35,7 @@ class DiorRsvg(ExpressionSource):
     name = "dior-rsvg"
     licence = "research use"
     folder = "DIOR_RSVG"
+    also = ("DIOR-RSVG",)
     needs = ("Annotations", "JPEGImages", "train.txt", "val.txt", "test.txt")
     where = "github.com/ZhanYang-nwpu/RSVG-pytorch"
     counts = {}  # pictures of a split: not published, and the splits share some

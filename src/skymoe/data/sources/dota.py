@@ -45,15 +45,17 @@ class Dota(ObjectSource):
 
     Licence: academic use only (the pictures of Google Earth under its terms). Citation: G.-S. Xia et al.: DOTA: a
     large-scale dataset for object detection in aerial images, CVPR 2018; J. Ding et al.: Object detection in aerial
-    images: a large-scale benchmark and challenges, IEEE TPAMI 44(11), 2021. Known faults: boxes reach beyond the
-    picture (clipped), some four corners are not convex (the smallest rectangle is taken), pictures of more than 250
-    million pixels can't be opened here (quarantined). The reading of ``labelTxt``, tiles and boxes was checked on
-    four real pictures of 1.0; the folders of 1.5 and 2.0 are as public readers describe them.
+    images: a large-scale benchmark and challenges, IEEE TPAMI 44(11), 2021. Known faults: single objects have no
+    box (an airplane in the middle of P0168; none of its parked cars in 1.0), boxes reach beyond the picture
+    (clipped), some four corners are not convex (the smallest rectangle is taken), pictures of more than 250 million
+    pixels can't be opened here (quarantined). The reading of ``labelTxt``, tiles and boxes was checked on four real
+    pictures of 1.0; the folders of 1.5 and 2.0 are as public readers describe them.
     """
 
     name = "dota"
     licence = "academic use"
     folder = "DOTA"
+    also = ("DOTA-v2.0", "DOTA-v1.5", "DOTA-v1.0", "DOTAv2", "DOTAv1")
     needs = (("train/images", "images"), ("train/labelTxt*", "labelTxt*"))
     where = "captain-whu.github.io/DOTA"
     counts = {}  # tiles: how many, depends on their side

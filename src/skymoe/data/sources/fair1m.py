@@ -45,6 +45,7 @@ class Fair1m(ObjectSource):
     name = "fair1m"
     licence = "research use"
     folder = "FAIR1M"
+    also = ("FAIR1M2.0", "FAIR1M1.0")
     needs = (
         ("train/*/images", "train/images", "data/images"),
         ("train/*/labelXml*", "train/labelXml*", "data/labelXml*"),

@@ -33,6 +33,7 @@ class Hrrsd(ObjectSource):
     name = "hrrsd"
     licence = "research use"
     folder = "TGRS-HRRSD-Dataset"
+    also = ("HRRSD", "TGRS-HRRSD")
     needs = (
         ("OPT2017/Annotations", "Annotations"),
         ("OPT2017/JPEGImages", "JPEGImages"),
@@ -46,9 +47,9 @@ class Hrrsd(ObjectSource):
     )  # fmt: skip
 
     def _samples(self, split: str) -> Iterator[Sample]:
-        pictures = self.either("OPT2017/JPEGImages", "JPEGImages")
-        labels = self.either("OPT2017/Annotations", "Annotations")
-        lists = self.either("OPT2017/ImageSets/Main", "ImageSets/Main")
+        pictures = self.first_of("OPT2017/JPEGImages", "JPEGImages")
+        labels = self.first_of("OPT2017/Annotations", "Annotations")
+        lists = self.first_of("OPT2017/ImageSets/Main", "ImageSets/Main")
         for line in read_lines(lists / f"{split}.txt", self.name):
             stem = line.split()[0]
             try:

@@ -38,6 +38,7 @@ class NwpuVhr10(ObjectSource):
     name = "nwpu-vhr10"
     licence = "research use"
     folder = "NWPU VHR-10 dataset"
+    also = ("NWPU VHR-10", "NWPU-VHR-10", "VHR-10")
     needs = (POSITIVE, NEGATIVE, TRUTH)
     where = "gcheng-nwpu.github.io (Datasets)"
     counts = {"train": 555, "val": 91, "test": 154}  # of 650 positives and 150 negatives, by hash

@@ -98,13 +98,6 @@ class ObjectSource(Source):
             width=size[0], height=size[1], regions=tuple(regions), complete=frozenset(counted),
         )  # fmt: skip
 
-    def either(self, *options: str) -> Path:
-        """The first of the files or folders below `home` that is there; the first of all when none is."""
-        return next(
-            (self.home / option for option in options if (self.home / option).exists()),
-            self.home / options[0],
-        )
-
     def pairs(
         self, pictures: dict[str, Path], labels: dict[str, Path], prefix: str = ""
     ) -> Iterator[tuple[str, Path, Path]]:

@@ -43,6 +43,7 @@ class RrsisD(ExpressionSource):
     name = "rrsis-d"
     licence = "research use"
     folder = "RRSIS-D"
+    also = ("RRSISD",)
     needs = (REFS, INSTANCES, PICTURES)
     where = "github.com/Lsan2401/RMSIN"
     counts = {}  # pictures of a split: not published

@@ -32,6 +32,7 @@ class Rsod(ObjectSource):
     name = "rsod"
     licence = "research use"
     folder = "RSOD"
+    also = ("RSOD-Dataset",)
     needs = (("aircraft", "Annotations"), ("oiltank", "JPEGImages"))
     where = "github.com/RSIA-LIESMARS-WHU/RSOD-Dataset-"
     counts = {}  # no official split; 976 pictures in all, about 936 of them with XML
