@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +10,7 @@ from random import Random
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import LlamaConfig
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -104,10 +106,21 @@ def imagenet_tower(package: str) -> EfficientNetLiteModel:
 
 
 def build_dense_model(
-    config: SkyMoeConfig, tower: EfficientNetLiteModel, seed: int
+    config: SkyMoeConfig, tower: EfficientNetLiteModel, seed: int, coordinates: list[int]
 ) -> SkyMoeForConditionalGeneration:
-    """Stage I's model: the adapted tower, everything else fresh from `seed`."""
+    """Stage I's model: the adapted tower, everything else fresh from `seed`, but `coordinates` (tokens 0–100 in order)
+    know from the start which of them are neighbours."""
     torch.manual_seed(seed)
     model = SkyMoeForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(tower.state_dict())
+    embedding = model.get_input_embeddings().weight
+    with torch.no_grad():
+        embedding[coordinates] = number_waves(len(coordinates), embedding.shape[1])
     return model
+
+
+def number_waves(numbers: int, width: int, amplitude: float = 0.05) -> Tensor:
+    """Embeddings (numbers, width) that are the less alike the farther apart the numbers: 1/4 to 8 waves over all."""
+    places = torch.arange(numbers) / (numbers - 1)
+    angles = places[:, None] * 2 * math.pi * torch.logspace(-2, 3, width // 2, base=2.0)
+    return amplitude * torch.cat([angles.sin(), angles.cos()], dim=1)

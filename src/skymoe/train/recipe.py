@@ -74,12 +74,14 @@ class TowerStage(Stage):
 class DenseStage(Stage):
     """Stage I: adaptor and dense decoder. `tower_learning_rate` 0 freezes the tower, as the paper does.
 
-    After a tower it starts from nothing, after another dense stage it goes on with that model.
+    After a tower it starts from nothing, after another dense stage it goes on with that model. `coordinate_sigma` and
+    `pointing` (a weight) add the losses of `coordinates.py` and `pointing.py`; 0 leaves them out.
     """
 
     kind: Literal["dense"]
     tower_learning_rate: float = Field(default=0.0, ge=0)
     coordinate_sigma: float = Field(default=0.0, ge=0)
+    pointing: float = Field(default=0.0, ge=0)
 
 
 class ExpertStage(Stage):
@@ -93,6 +95,7 @@ class ExpertStage(Stage):
     offset: int = 0
     balance: float = 0.01
     coordinate_sigma: float = Field(default=0.0, ge=0)
+    pointing: float = Field(default=0.0, ge=0)
     train: list[str] = [".mlp.experts.", ".mlp.router."]
 
 

@@ -11,12 +11,14 @@ from random import Random
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import AutoConfig, AutoProcessor, default_data_collator
 
 from skymoe.data.sources import get_source
 from skymoe.errors import UserError
 from skymoe.models.efficientnet_lite import GRID_STRIDE, EfficientNetLiteModel
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration, SkyMoeProcessor
+from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 from skymoe.sample import Sample
 from skymoe.tasks import TASKS, Query, Task
 
@@ -25,6 +27,7 @@ from .coordinates import CoordinateLoss
 from .mixture import Group, Mixture, Pictures
 from .nano import build_config, build_dense_model, build_processor, imagenet_tower, training_texts
 from .pixels import TrainingPixels
+from .pointing import PointingLoss
 from .recipe import AnyStage, DenseStage, ExpertStage, Recipe, TowerStage
 from .tower import TowerTargets, TowerWithHeads, prepare_for_tower
 from .trainer import train_stage
@@ -115,7 +118,9 @@ class Training:
             tower = imagenet_tower(self.recipe.model.vision_weights)
         else:
             tower = EfficientNetLiteModel.from_pretrained(tower_folder)
-        return build_dense_model(build_config(self.recipe.model, self.processor), tower, self.recipe.seed)
+        config = build_config(self.recipe.model, self.processor)
+        coordinates = self.processor.tokenizer.convert_tokens_to_ids(list(BOX_TOKENS))
+        return build_dense_model(config, tower, self.recipe.seed, coordinates)
 
     def _experts(self, stage: ExpertStage, previous: Path | None, target: Path) -> None:
         if previous is None:
@@ -171,12 +176,15 @@ class Training:
             return packed
 
         pictures = self._pictures(stage, prepare)
-        answer_loss = None
-        if stage.coordinate_sigma:
-            tokens = self.processor.tokenizer.convert_tokens_to_ids(list(BOX_TOKENS))
-            answer_loss = CoordinateLoss(tokens, stage.coordinate_sigma)
         train_stage(
-            self.recipe, stage, model, pictures, collate, target.parent, learning_rate_of, answer_loss
+            self.recipe,
+            stage,
+            model,
+            pictures,
+            collate,
+            target.parent,
+            learning_rate_of,
+            self._box_losses(stage, model),
         )
         model.config.output_router_logits = False
 
@@ -185,6 +193,28 @@ class Training:
             self.processor.save_pretrained(folder)
 
         _save(target, save)
+
+    def _box_losses(
+        self, stage: DenseStage | ExpertStage, model: SkyMoeForConditionalGeneration
+    ) -> Callable[[dict[str, Tensor], Any], dict[str, Tensor]]:
+        tokens = self.processor.tokenizer.convert_tokens_to_ids(list(BOX_TOKENS))
+        bell = CoordinateLoss(tokens, stage.coordinate_sigma) if stage.coordinate_sigma else None
+        decoder = model.model.language_model
+        middle = decoder.config.num_hidden_layers // 2
+        pointing = (
+            PointingLoss(decoder, tokens, self.processor.image_token_id, middle) if stage.pointing else None
+        )
+
+        def losses(inputs: dict[str, Tensor], outputs: Any) -> dict[str, Tensor]:
+            found: dict[str, Tensor] = {}
+            if bell is not None:
+                labels = inputs["labels"][:, 1:]
+                found["coordinate_loss"] = bell(outputs["logits"], labels[labels != IGNORED_LABEL])
+            if pointing is not None:
+                found["pointing_loss"] = stage.pointing * pointing(inputs)
+            return found
+
+        return losses
 
 
 def questions_on(sample: Sample, rng: Random, most: dict[str, int]) -> list[list[dict[str, Any]]]:

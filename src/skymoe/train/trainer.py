@@ -16,13 +16,12 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from skymoe.models.moe import expert_load
-from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 
 from .mixture import Pictures
 from .recipe import Recipe, Stage
 
-# An addition to the loss, from the logits (answer tokens, V) and labels (answer tokens) of a batch.
-AnswerLoss = Callable[[Tensor, Tensor], Tensor]
+# Additions to the loss by name, from the inputs and outputs of a batch whose forward pass just ran.
+ExtraLosses = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
 
 
 class LogFile(TrainerCallback):
@@ -43,12 +42,12 @@ class PictureTrainer(Trainer):
         self,
         *args: Any,
         group_of: Callable[[str], float],
-        answer_loss: AnswerLoss | None = None,
+        extra_losses: ExtraLosses | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.group_of = group_of
-        self.answer_loss = answer_loss
+        self.extra_losses = extra_losses
         self.optimizer: Any
         self._parts: dict[str, list[Tensor]] = defaultdict(list)
 
@@ -80,11 +79,10 @@ class PictureTrainer(Trainer):
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **kwargs: Any) -> Any:
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
-        if self.answer_loss is not None:
-            labels = inputs["labels"][:, 1:]
-            extra = self.answer_loss(outputs["logits"], labels[labels != IGNORED_LABEL])
-            self._parts["coordinate_loss"].append(extra.detach())
-            loss = loss + extra
+        if self.extra_losses is not None:
+            for name, extra in self.extra_losses(inputs, outputs).items():
+                self._parts[name].append(extra.detach())
+                loss = loss + extra
         for name in ("aux_loss", "scene_loss", "word_loss", "heat_loss", "size_loss"):
             if outputs.get(name) is not None:
                 self._parts[name].append(outputs[name].detach())
@@ -112,7 +110,7 @@ def train_stage(
     collate: Callable[[list[dict]], dict],
     folder: Path,
     learning_rate_of: Callable[[str], float],
-    answer_loss: AnswerLoss | None = None,
+    extra_losses: ExtraLosses | None = None,
 ) -> None:
     """Run one stage to its end, from its last checkpoint if there is one. Checkpoints live in `folder/checkpoints`."""
     checkpoints = folder / "checkpoints"
@@ -149,7 +147,7 @@ def train_stage(
         data_collator=collate,
         callbacks=[LogFile(folder / "log.jsonl")],
         group_of=learning_rate_of,
-        answer_loss=answer_loss,
+        extra_losses=extra_losses,
     )
     if last is not None and len(pictures) == 0:  # stopped after the last step, before the model was saved
         trainer._load_from_checkpoint(last)
