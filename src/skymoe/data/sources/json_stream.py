@@ -11,7 +11,7 @@ from typing import IO, Any
 from skymoe.data.sources.reading import malformed
 from skymoe.errors import UserError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 LONGEST = 1 << 24
 """An object of more characters than that is none of a data set."""
 _BETWEEN = re.compile(r"[\s,]*")

@@ -30,7 +30,7 @@ def picture_size(path: Path, source: str) -> tuple[int, int]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # size and damage of a file are judged by what is returned
             with Image.open(path, formats=_FORMATS) as picture:
                 width, height = picture.size
                 lying = picture.format == "JPEG" and picture.getexif().get(_ORIENTATION) in _LYING
