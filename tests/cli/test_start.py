@@ -67,6 +67,6 @@ def test_interrupting_is_quiet(folder: Path) -> None:
     assert process.stderr
     assert "none.png" in process.stderr.readline()  # now it is at work
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Traceback" not in err
