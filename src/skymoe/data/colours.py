@@ -2,13 +2,11 @@
 
 A pixel has a colour word only where CIE Lab leaves little doubt; an object only where at least 70 % of its
 pixels have that word. "The green storage tank" names one object when of the others of its class none has more
-than 20 % green pixels, and all of them could be measured. Everything else has no colour here: a wrong colour
-costs more than a missing one.
+than 20 % pixels that might be called green with a wider notion of the word, and all of them could be measured.
+Everything else has no colour here: a wrong colour costs more than a missing one.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,16 +49,22 @@ def lab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     )
 
 
-def colour_shares(pixels: NDArray[np.uint8]) -> dict[str, float]:
-    """The share of the pixels [N, 3] that surely have each colour word; they do not sum to 1."""
+def colour_shares(pixels: NDArray[np.uint8], doubtful: bool = False) -> dict[str, float]:
+    """The share of the pixels [N, 3] that surely have each colour word; `doubtful`: that might be called so.
+
+    Surely, the shares need not sum to 1; doubtfully, a pixel may have several words.
+    """
     lightness, a, b = np.moveaxis(lab(pixels), -1, 0)
     chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
+    wide = 1 if doubtful else 0
+    grey = chroma < 12 + 8 * wide
     shares = {
-        "white": float(((lightness > 78) & (chroma < 12)).mean()),
-        "black": float(((lightness < 22) & (chroma < 12)).mean()),
+        "white": float(((lightness > 78 - 12 * wide) & grey).mean()),
+        "black": float(((lightness < 22 + 14 * wide) & grey).mean()),
     }
     for name, (low, high, least, dark, bright) in _HUES.items():
-        fits = (hue >= low) & (hue <= high) & (chroma >= least) & (lightness >= dark) & (lightness <= bright)
+        fits = (hue >= low - 12 * wide) & (hue <= high + 12 * wide) & (chroma >= least - 10 * wide)
+        fits &= (lightness >= dark - 10 * wide) & (lightness <= bright + 10 * wide)
         shares[name] = float(fits.mean())
     return shares
 
@@ -95,24 +99,15 @@ def colour_phrases(sample: Sample, picture: Image.Image) -> list[Expression]:
         objects = [region for region in sample.regions if region.name == name]
         if len(objects) < 2:
             continue
-        shares = measured(objects, picture)
-        if shares is None:
+        pixels = [object_pixels(picture, region) for region in objects]
+        if min(map(len, pixels)) < FEWEST_PIXELS:
             continue
+        sure = [colour_shares(each) for each in pixels]
+        maybe = [colour_shares(each, doubtful=True) for each in pixels]
         for colour in COLOURS:
-            clear = [place for place, share in enumerate(shares) if share[colour] >= CLEAR]
-            traces = [place for place, share in enumerate(shares) if share[colour] > TRACE]
+            clear = [place for place, share in enumerate(sure) if share[colour] >= CLEAR]
+            traces = [place for place, share in enumerate(maybe) if share[colour] > TRACE]
             if len(clear) == 1 and traces == clear and not objects[clear[0]].difficult:
                 one = objects[clear[0]]
                 found.append(Expression(f"the {colour} {name}", one.box, one.polygon))
     return found
-
-
-def measured(objects: Sequence[Region], picture: Image.Image) -> list[dict[str, float]] | None:
-    """The colour shares of each object; None where one of them is too small to tell."""
-    pixels = []
-    for region in objects:
-        found = object_pixels(picture, region)
-        if len(found) < FEWEST_PIXELS:
-            return None
-        pixels.append(found)
-    return [colour_shares(each) for each in pixels]

@@ -53,7 +53,8 @@ def place(sample: Sample, called: str) -> Stored:
     try:
         with Image.open(sample.image) as picture:
             kind, mode = picture.format or "", picture.mode
-            turned = picture.getexif().get(_ORIENTATION, 1) != 1
+            # Without the first test a PNG would be decoded to look behind its pixels.
+            turned = "exif" in picture.info and picture.getexif().get(_ORIENTATION, 1) != 1
             suffix, modes = _COPIED.get(kind, ("", set()))
             original = (
                 sample.window is None
