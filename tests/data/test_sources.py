@@ -168,13 +168,37 @@ def test_truncated_and_foreign_files_are_one_line(name: str, file: str, damaged:
     half = content[: len(content) // 2].rsplit(b"?", 1)[0].rsplit(b'"(', 1)[0]
     for broken in (half, b"", b"\xff\xfe\x00nonsense\x80", b'{"images": [{"name": "x"}]}', b"[]"):
         (damaged / file).write_bytes(broken)
-        if name == "rsivqa-ucm" and broken == b"":
-            assert list(get_source(name, damaged).samples("train")) == []
+        source = get_source(name, damaged)
+        if name == "rsivqa-ucm" and broken == half:  # the lines before the end are whole
+            assert list(source.samples("train"))
+            assert [q.reason for q in source.quarantined] == ["it is not `image:question?answer`"]
             continue
         with pytest.raises(UserError, match="get the data set again") as caught:
-            list(get_source(name, damaged).samples("train"))
+            list(source.samples("train"))
         assert "\n" not in str(caught.value)
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "left"),
+    [("ucm-captions", "UCM-Captions/dataset.json", 3), ("rsicd", "RSICD/dataset_rsicd.json", 2)],
+)
+def test_single_damaged_entries_are_quarantined(name: str, file: str, left: int, damaged: Path) -> None:
+    content = json.loads((damaged / file).read_text())
+    first = content["images"][0]
+    assert first["split"] == "train"
+    for damage, reason in (
+        ({"sentences": [{}]}, "it lacks 'raw'"),
+        ({"sentences": [{"raw": " "}]}, "its captions are empty"),
+        ({"filename": "../1.tif"}, "'../1.tif' is no name of a picture"),
+    ):
+        content["images"][0] = first | damage
+        (damaged / file).write_text(json.dumps(content))
+        source = get_source(name, damaged)
+        assert len(list(source.samples("train"))) == left
+        assert reason in [q.reason for q in source.quarantined]
+        list(source.samples("test"))
+        assert reason not in [q.reason for q in source.quarantined]
 
 
 def test_missing_and_damaged_pictures_are_quarantined_and_the_rest_goes_on(damaged: Path) -> None:
@@ -202,6 +226,51 @@ def test_missing_and_damaged_pictures_are_quarantined_and_the_rest_goes_on(damag
         reasons = [q.reason for q in source.quarantined if q.entry == cases[name][1]]
         assert len(reasons) == 1
         assert reasons[0].endswith("is missing")
+
+
+def test_archives_as_they_unpack(damaged: Path) -> None:
+    """UCM_captions, RSICD with its folder of annotations, RSIVQA with a folder for each part."""
+    names = ("ucm-captions", "rsicd", "aid", "rsivqa-ucm", "rsivqa-ucm-themes", "rsivqa-rsicd-themes")
+    before = {name: [s.id for s in samples_of(name, "train", damaged)] for name in names}
+    asked = [s.questions for s in samples_of("ucm-captions", "train", damaged)]
+    (damaged / "UCM-Captions").rename(damaged / "UCM_captions")
+    for part, file in (("UCM", "ucm_res"), ("UCM", "ucm_vqa"), ("AID", "rsicd_vqa")):
+        folder = damaged / "RSIVQA/RSIVQA" / part
+        folder.mkdir(parents=True, exist_ok=True)
+        (damaged / f"RSIVQA/{file}.txt").rename(folder / f"{file}.txt")
+    annotations = damaged / "RSICD/annotations_rsicd"
+    annotations.mkdir()
+    (damaged / "RSICD/dataset_rsicd.json").rename(annotations / "dataset_rsicd.json")
+    assert {name: [s.id for s in samples_of(name, "train", damaged)] for name in names} == before
+    assert [s.questions for s in samples_of("ucm-captions", "train", damaged)] == asked
+
+
+def test_the_official_json_of_rsicd_names_no_aid_picture_but_its_names_do(damaged: Path) -> None:
+    path = damaged / "RSICD/dataset_rsicd.json"
+    content = json.loads(path.read_text())
+    before = {name: samples_of(name, "train", damaged) for name in ("rsicd", "aid")}
+    for entry in content["images"]:
+        del entry["image"]
+    path.write_text(json.dumps(content))
+    assert {name: samples_of(name, "train", damaged) for name in before} == before
+
+
+def test_full_size_aid_gives_rsicd_its_centre(damaged: Path) -> None:
+    picture = damaged / "AID/Airport/airport_1.jpg"
+    Image.new("RGB", (600, 600)).save(picture)
+    airport = samples_of("rsicd", "train", damaged)[0]
+    assert (airport.window, airport.width, airport.height) == ((38.0, 38.0, 562.0, 562.0), 524, 524)
+    assert open_sample(airport).size == (524, 524)
+    assert samples_of("aid", "train", damaged)[0].width == 600
+
+
+def test_aid_pictures_that_rsicd_knows_and_are_not_there_are_named(damaged: Path) -> None:
+    (damaged / "AID/Desert/desert_1.jpg").unlink()
+    source = get_source("aid", damaged)
+    assert "aid/desert_1" not in [sample.id for sample in source.samples("train")]
+    assert source.quarantined == [Quarantined("desert_1", "picture desert_1.jpg is missing")]
+    assert list(source.samples("test"))
+    assert source.quarantined == []
 
 
 def test_ucm_pictures_may_be_the_official_tif(damaged: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from skymoe.data.absence import AID, absent_objects
 from skymoe.data.sources.base import Source
-from skymoe.data.sources.rsicd import AID_FOLDER, CLASSES, JSON, rsicd_entries
+from skymoe.data.sources.rsicd import AID_FOLDER, CLASSES, JSONS, rsicd_entries
 from skymoe.sample import Sample
 
 
@@ -28,11 +29,12 @@ class Aid(Source):
     name = "aid"
     licence = "research use"
     where = "AID (captain-whu.github.io/AID) and RSICD's json"
-    needs = (AID_FOLDER, JSON)
+    needs = (AID_FOLDER, JSONS)
     counts = {"train": 7946, "val": 1027, "test": 1027}
 
     def _samples(self, split: str) -> Iterator[Sample]:
-        known = {entry.aid: entry for entry in rsicd_entries(self) if entry.aid}
+        known = {entry.aid: entry for entry in rsicd_entries(self, split) if entry.aid}
+        missing = {aid for aid, entry in known.items() if entry.split == split}
         for label in CLASSES:
             folder = self.root / AID_FOLDER / label
             if not folder.is_dir():
@@ -40,7 +42,8 @@ class Aid(Source):
             for path in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)):
                 if path.suffix.lower() not in (".jpg", ".jpeg", ".png", ".tif"):
                     continue
-                entry = known.get(f"{AID_FOLDER}/{label}/{path.name}")
+                entry = known.get(f"{AID_FOLDER}/{label}/{path.stem}.jpg")
+                missing.discard(f"{AID_FOLDER}/{label}/{path.stem}.jpg")
                 if (entry.split if entry else "train") != split:
                     continue
                 size = self.measure(path, path.stem)
@@ -51,3 +54,5 @@ class Aid(Source):
                     width=size[0], height=size[1], label=label, labels=CLASSES,
                     absent=absent_objects(AID, label, entry.captions if entry else ()),
                 )  # fmt: skip
+        for aid in sorted(missing):
+            self.quarantine(Path(aid).stem, f"picture {Path(aid).name} is missing")

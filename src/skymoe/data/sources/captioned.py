@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skymoe.data.sources.base import Source, malformed, read_json
+from skymoe.data.sources.base import Source, read_json
+from skymoe.data.sources.records import each_record, plain_name, top_level
 from skymoe.sample import Sample
 
+_ODD_SPACE = re.compile(r"[^\S ]+")
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 
 
@@ -29,15 +32,15 @@ class CaptionSource(Source):
     """Pictures with captions; a subclass reads its annotation file and says where its pictures are."""
 
     @abstractmethod
-    def entries(self) -> Iterator[Captioned]:
-        """All pictures of the annotation file, in its order."""
+    def entries(self, split: str) -> Iterator[Captioned]:
+        """All pictures of the annotation file, in its order; damaged entries of `split` are quarantined."""
 
     @abstractmethod
     def folders(self) -> Sequence[Path]:
         """Where the pictures are, the best place first."""
 
     def _samples(self, split: str) -> Iterator[Sample]:
-        entries = list(self.entries())
+        entries = list(self.entries(split))
         labels = tuple(sorted({entry.label for entry in entries if entry.label}))
         pictures = PictureFinder(self.folders())
         for entry in entries:
@@ -57,30 +60,25 @@ class CaptionSource(Source):
             )  # fmt: skip
 
 
-def karpathy_entries(path: Path, source: Source) -> Iterator[tuple[dict[str, Any], Captioned]]:
-    """The entries of a json `{"images": [{"filename", "split", "sentences": [{"raw"}]}]}`, with the raw record.
+def karpathy_entries(path: Path, source: Source, split: str | None = None) -> Iterator[Captioned]:
+    """The entries of a json `{"images": [{"filename", "split", "sentences": [{"raw"}]}]}`; damaged ones of `split`
+    are quarantined.
 
     Raises UserError where the file is truncated or of another form.
     """
-    content = read_json(path, source.name)
-    try:
-        for record in content["images"]:
-            captions = tidy(sentence["raw"] for sentence in record["sentences"])
-            yield record, Captioned(plain_name(record["filename"], path, source), record["split"], captions)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise malformed(path, f"an image entry lacks {error}", source.name) from error
+    records = top_level(read_json(path, source.name), "images", path, source)
+    yield from each_record(records, path, source, split, _karpathy)
 
 
-def plain_name(filename: object, path: Path, source: Source) -> str:
-    """The name of a picture file, which must not lead out of its folder; UserError otherwise."""
-    if not isinstance(filename, str) or not filename or filename != Path(filename).name:
-        raise malformed(path, f"{filename!r} is no name of a picture", source.name)
-    return filename
+def _karpathy(record: dict[str, Any]) -> Captioned:
+    captions = tidy(sentence["raw"] for sentence in record["sentences"])
+    return Captioned(plain_name(record["filename"]), record["split"], captions)
 
 
 def tidy(sentences: Iterable[str]) -> tuple[str, ...]:
-    """The sentences on one line each; blank ones, which some data sets hold, are not captions."""
-    return tuple(plain for sentence in sentences if (plain := " ".join(sentence.split())))
+    """The sentences without blank ones, which some data sets hold; line breaks and other odd white space inside
+    become spaces."""
+    return tuple(plain for sentence in sentences if (plain := _ODD_SPACE.sub(" ", sentence).strip()))
 
 
 class PictureFinder:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from skymoe.data.sources.base import malformed, read_json
-from skymoe.data.sources.captioned import Captioned, CaptionSource, plain_name, tidy
+from skymoe.data.sources.captioned import Captioned, CaptionSource, tidy
+from skymoe.data.sources.records import each_record, plain_name
 
 JSON = "dataset_nwpu.json"
 SENTENCES = ("raw", "raw_1", "raw_2", "raw_3", "raw_4")
@@ -39,17 +42,18 @@ class NwpuCaptions(CaptionSource):
     counts = {"train": 25200, "val": 3150, "test": 3150}
     totals = {"captions": {"train": 126000, "val": 15750, "test": 15750}}
 
-    def entries(self) -> Iterator[Captioned]:
+    def entries(self, split: str) -> Iterator[Captioned]:
         path = self.home / JSON
         content = read_json(path, self.name)
-        try:
-            for label, records in content.items():
-                for record in records:
-                    filename = plain_name(record["filename"], path, self)
-                    captions = tidy(record[key] for key in SENTENCES if key in record)
-                    yield Captioned(filename, record["split"], captions, label)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise malformed(path, f"an image entry lacks {error}", self.name) from error
+        if not isinstance(content, dict) or not content:
+            raise malformed(path, "it has no classes", self.name)
+        for label, records in content.items():
+            yield from each_record(records, path, self, split, partial(_entry, label))
 
     def folders(self) -> list[Path]:
         return [self.first_of(*PLACES), self.home.parent / RESISC45, self.home.parent / RESISC45 / RESISC45]
+
+
+def _entry(label: str, record: dict[str, Any]) -> Captioned:
+    captions = tidy(record[key] for key in SENTENCES if key in record)
+    return Captioned(plain_name(record["filename"]), record["split"], captions, plain_name(label))

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from skymoe.data.sources.base import Source, malformed, read_json
-from skymoe.data.sources.captioned import PictureFinder, plain_name, tidy
+from skymoe.data.sources.base import Source, read_json
+from skymoe.data.sources.captioned import PictureFinder
+from skymoe.data.sources.records import each_record, plain_name, top_level
 from skymoe.sample import Question, Sample
 
 FOLDERS = {"train": ("RSICap", "captions.json"), "test": ("RSIEval", "annotations.json")}
@@ -50,26 +51,28 @@ class RsiCap(Source):
         folder, file = FOLDERS[split]
         path = self.home / folder / file
         pictures = PictureFinder([self.home / folder / "images"])
-        content = read_json(path, self.name)
-        try:
-            records = list(content["annotations"] if isinstance(content, dict) else content)
-            for record in records:
-                filename = plain_name(record["filename"], path, self)
-                captions = tidy([record["text_output"] if split == "train" else record["caption"]])
-                questions = tuple(_question(pair) for pair in record.get("qa_pairs", ()))
-                if not captions:
-                    self.quarantine(filename, "its caption is empty")
-                    continue
-                picture = pictures.path(filename)
-                size = self.measure(picture, filename)
-                if size is not None:
-                    yield Sample(
-                        id=f"{folder.lower()}/{Path(filename).stem}", image=str(picture), source=self.name,
-                        split=split, licence=self.licence, width=size[0], height=size[1], captions=captions,
-                        questions=questions,
-                    )  # fmt: skip
-        except (KeyError, TypeError, AttributeError) as error:
-            raise malformed(path, f"an entry lacks {error}", self.name) from error
+        records = top_level(read_json(path, self.name), "annotations", path, self)
+        for filename, caption, questions in each_record(records, path, self, None, _entry):
+            if not caption:
+                self.quarantine(filename, "its caption is empty")
+                continue
+            picture = pictures.path(filename)
+            size = self.measure(picture, filename)
+            if size is not None:
+                yield Sample(
+                    id=f"{folder.lower()}/{Path(filename).stem}", image=str(picture), source=self.name, split=split,
+                    licence=self.licence, width=size[0], height=size[1], captions=(caption,), questions=questions,
+                )  # fmt: skip
+
+
+def _entry(record: dict[str, Any]) -> tuple[str, str, tuple[Question, ...]]:
+    """The picture's name, its caption and its questions."""
+    caption = " ".join(record["text_output" if "text_output" in record else "caption"].split())
+    return (
+        plain_name(record["filename"]),
+        caption,
+        tuple(_question(pair) for pair in record.get("qa_pairs", ())),
+    )
 
 
 def _question(pair: dict[str, Any]) -> Question:

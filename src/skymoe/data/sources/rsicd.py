@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from skymoe.data.absence import AID, absent_objects
-from skymoe.data.sources.base import Source, malformed, read_json
+from skymoe.data.sources.base import Source, read_json
+from skymoe.data.sources.captioned import tidy
+from skymoe.data.sources.records import each_record, plain_name, top_level
 from skymoe.sample import XYXY, Sample
 
 CLASSES = tuple(AID)
 JSON = "RSICD/dataset_rsicd.json"
+JSONS = (JSON, "RSICD/annotations_rsicd/dataset_rsicd.json")
 OFFICIAL_IMAGES = "RSICD/RSICD_images"
 AID_FOLDER = "AID"
+_BY_NAME = {label.lower(): label for label in CLASSES}
 CENTRE = 131 / 150
 """The RSICD picture is this share of the AID one, around its centre."""
 
@@ -33,16 +37,28 @@ class RsicdEntry:
         return Path(self.aid).parent.name if self.aid else None
 
 
-def rsicd_entries(source: Source) -> Iterator[RsicdEntry]:
-    """The entries of the json in its order."""
-    path = source.root / JSON
-    content = read_json(path, source.name)
-    try:
-        for entry in content["images"]:
-            captions = tuple(sentence["raw"].strip() for sentence in entry["sentences"])
-            yield RsicdEntry(entry["filename"], entry["split"], captions, entry.get("image"))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise malformed(path, f"an image entry lacks {error}", source.name) from error
+def rsicd_entries(source: Source, split: str | None = None) -> Iterator[RsicdEntry]:
+    """The entries of the json in its order; damaged ones of `split` (of all, when none is named) are
+    quarantined."""
+    path = next((source.root / json for json in JSONS if (source.root / json).is_file()), source.root / JSON)
+    records = top_level(read_json(path, source.name), "images", path, source)
+    yield from each_record(records, path, source, split, _entry)
+
+
+def _entry(record: dict[str, Any]) -> RsicdEntry:
+    filename = plain_name(record["filename"])
+    captions = tidy(sentence["raw"] for sentence in record["sentences"])
+    aid = record["image"] if "image" in record else aid_picture(filename)
+    if aid is not None and (aid.startswith("/") or ".." in Path(aid).parts):
+        raise ValueError(f"{aid!r} leads out of the folder")
+    return RsicdEntry(filename, record["split"], captions, aid)
+
+
+def aid_picture(filename: str) -> str | None:
+    """The AID picture an RSICD picture was cut from: the official json does not say it, but the names are AID's
+    ("airport_1.jpg"); None for the pictures with a number only."""
+    label = _BY_NAME.get(filename.rpartition("_")[0])
+    return f"{AID_FOLDER}/{label}/{filename}" if label else None
 
 
 def rsicd_picture(source: Source, entry: RsicdEntry) -> dict[str, Any] | None:
@@ -86,12 +102,15 @@ class Rsicd(Source):
     name = "rsicd"
     licence = "research use"
     where = "RSICD (github.com/201528014227051/RSICD_optimal)"
-    needs = (JSON, (OFFICIAL_IMAGES, AID_FOLDER))
+    needs = (JSONS, (OFFICIAL_IMAGES, AID_FOLDER))
     counts = {"train": 8734, "val": 1094, "test": 1093}
 
     def _samples(self, split: str) -> Iterator[Sample]:
-        for entry in rsicd_entries(self):
+        for entry in rsicd_entries(self, split):
             if entry.split != split:
+                continue
+            if not entry.captions:
+                self.quarantine(entry.filename, "its captions are empty")
                 continue
             picture = rsicd_picture(self, entry)
             if picture is None:

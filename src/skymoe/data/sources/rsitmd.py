@@ -39,8 +39,8 @@ class Rsitmd(CaptionSource):
     counts = {"train": 4291, "test": 452}
     splits = ("train", "test")
 
-    def entries(self) -> Iterator[Captioned]:
-        for _, entry in karpathy_entries(self.home / JSON, self):
+    def entries(self, split: str) -> Iterator[Captioned]:
+        for entry in karpathy_entries(self.home / JSON, self, split):
             named = _NAMED_BY_CLASS.fullmatch(Path(entry.filename).stem)
             yield replace(entry, label=named.group(1).lower() if named else None)
 

@@ -7,21 +7,21 @@ from pathlib import Path
 
 from skymoe.data.sources.base import Source
 from skymoe.data.sources.question_files import read_questions
-from skymoe.data.sources.rsicd import AID_FOLDER, JSON, OFFICIAL_IMAGES, rsicd_entries, rsicd_picture
-from skymoe.data.sources.ucm_captions import HUMAN, ucm_entries, ucm_picture, ucm_pictures
+from skymoe.data.sources.rsicd import AID_FOLDER, JSONS, OFFICIAL_IMAGES, rsicd_entries, rsicd_picture
+from skymoe.data.sources.ucm_captions import HUMAN, UCM_NEEDS, ucm_entries, ucm_picture, ucm_pictures
 from skymoe.sample import Question, Sample
 
-UCM_THEMES = "RSIVQA/ucm_vqa.txt"
-RSICD_THEMES = "RSIVQA/rsicd_vqa.txt"
+UCM_THEMES = ("RSIVQA/ucm_vqa.txt", "RSIVQA/UCM/ucm_vqa.txt", "RSIVQA/RSIVQA/UCM/ucm_vqa.txt")
+RSICD_THEMES = ("RSIVQA/rsicd_vqa.txt", "RSIVQA/AID/rsicd_vqa.txt", "RSIVQA/RSIVQA/AID/rsicd_vqa.txt")
 
 
 class _Rsivqa(Source):
     licence = "questions for research use; images as in UCM-Captions and RSICD"
     where = "RSIVQA (github.com/spectralpublic/RSIVQA) and the pictures it asks about"
-    file: str
+    files: tuple[str, ...]
 
     def _questions(self) -> dict[str, tuple[Question, ...]]:
-        return read_questions(self.root / self.file, self.name)
+        return read_questions(self.first_of(*self.files), self)
 
 
 class RsivqaUcm(_Rsivqa):
@@ -39,13 +39,13 @@ class RsivqaUcm(_Rsivqa):
     """
 
     name = "rsivqa-ucm"
-    file = HUMAN
-    needs = (HUMAN, "UCM-Captions/dataset.json", "UCM-Captions/imgs")
+    files = HUMAN
+    needs = (HUMAN, *UCM_NEEDS)
     counts = {"train": 459, "val": 49, "test": 51}
 
     def _samples(self, split: str) -> Iterator[Sample]:
         questions, pictures = self._questions(), ucm_pictures(self)
-        for stem, its_split, _ in ucm_entries(self):
+        for stem, its_split, _ in ucm_entries(self, split):
             if its_split == split and stem in questions:
                 picture = ucm_picture(self, stem, pictures)
                 if picture is None:
@@ -64,8 +64,8 @@ class RsivqaUcmThemes(RsivqaUcm):
     """
 
     name = "rsivqa-ucm-themes"
-    file = UCM_THEMES
-    needs = (UCM_THEMES, "UCM-Captions/dataset.json", "UCM-Captions/imgs")
+    files = UCM_THEMES
+    needs = (UCM_THEMES, *UCM_NEEDS)
     counts = {"train": 1680, "val": 210, "test": 210}
 
 
@@ -77,13 +77,13 @@ class RsivqaRsicdThemes(_Rsivqa):
     """
 
     name = "rsivqa-rsicd-themes"
-    file = RSICD_THEMES
-    needs = (RSICD_THEMES, JSON, (OFFICIAL_IMAGES, AID_FOLDER))
+    files = RSICD_THEMES
+    needs = (RSICD_THEMES, JSONS, (OFFICIAL_IMAGES, AID_FOLDER))
     counts = {"train": 8734, "val": 1094, "test": 1093}
 
     def _samples(self, split: str) -> Iterator[Sample]:
         questions = self._questions()
-        for entry in rsicd_entries(self):
+        for entry in rsicd_entries(self, split):
             stem = Path(entry.filename).stem
             if entry.split != split or stem not in questions:
                 continue

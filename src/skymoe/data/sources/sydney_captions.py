@@ -31,8 +31,8 @@ class SydneyCaptions(CaptionSource):
     counts = {"train": 497, "val": 58, "test": 58}
     totals = {"captions": {"train": 2485, "val": 290, "test": 290}}
 
-    def entries(self) -> Iterator[Captioned]:
-        return (entry for _, entry in karpathy_entries(self.home / "dataset.json", self))
+    def entries(self, split: str) -> Iterator[Captioned]:
+        return karpathy_entries(self.home / "dataset.json", self, split)
 
     def folders(self) -> list[Path]:
         return [self.first_of("imgs", "images")]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from skymoe.data.absence import UCM, absent_objects
-from skymoe.data.sources.base import Source, malformed, read_json
+from skymoe.data.sources.base import Source
+from skymoe.data.sources.captioned import karpathy_entries
 from skymoe.data.sources.question_files import read_questions
 from skymoe.sample import Sample
 
@@ -17,35 +18,41 @@ CLASSES = (
     "freeway", "golfcourse", "harbor", "intersection", "mediumresidential", "mobilehomepark", "overpass", "parkinglot",
     "river", "runway", "sparseresidential", "storagetanks", "tenniscourt",
 )  # fmt: skip
-JSON = "UCM-Captions/dataset.json"
-IMAGES = "UCM-Captions/imgs"
-HUMAN = "RSIVQA/ucm_res.txt"
+FOLDER, OFFICIAL = "UCM-Captions", "UCM_captions"
+JSON = f"{FOLDER}/dataset.json"
+UCM_NEEDS = ((JSON, f"{OFFICIAL}/dataset.json"), (f"{FOLDER}/imgs", f"{OFFICIAL}/imgs"))
+HUMAN = ("RSIVQA/ucm_res.txt", "RSIVQA/UCM/ucm_res.txt", "RSIVQA/RSIVQA/UCM/ucm_res.txt")
+"""RSIVQA's human questions in the flat copy, in its folder `RSIVQA`, and in the whole repository."""
 
 
-def ucm_entries(source: Source) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """(stem, split, captions) of every picture in the order of the file."""
-    path = source.root / JSON
-    content = read_json(path, source.name)
-    try:
-        for entry in content["images"]:
-            captions = tuple(sentence["raw"].strip() for sentence in entry["sentences"])
-            stem = entry["filename"].rpartition(".")[0]
-            if not (stem.isdecimal() and 1 <= int(stem) <= 100 * len(CLASSES)):
-                raise malformed(path, f"there is no UC Merced picture {entry['filename']!r}", source.name)
-            yield stem, entry["split"], captions
-    except (KeyError, TypeError, AttributeError) as error:
-        raise malformed(path, f"an image entry lacks {error}", source.name) from error
+def ucm_home(source: Source) -> Path:
+    """The folder of UCM-Captions, as it is called here or as its archive calls it."""
+    official = source.root / OFFICIAL
+    return official if official.is_dir() and not (source.root / FOLDER).is_dir() else source.root / FOLDER
+
+
+def ucm_entries(source: Source, split: str | None = None) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(stem, split, captions) of every picture in the order of the file; damaged entries of `split` (of all, when
+    none is named) are quarantined."""
+    path = ucm_home(source) / "dataset.json"
+    for entry in karpathy_entries(path, source, split):
+        stem = Path(entry.filename).stem
+        if stem.isdecimal() and 1 <= int(stem) <= 100 * len(CLASSES):
+            yield stem, entry.split, entry.captions
+        elif split in (None, entry.split):
+            source.quarantine(entry.filename, "there is no such picture in UC Merced")
 
 
 def ucm_pictures(source: Source) -> dict[str, Path]:
     """The picture files by name without suffix: the json says .tif, copies are re-packed as .jpg or .png."""
+    folder = ucm_home(source) / "imgs"
     suffixes = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
-    return {path.stem: path for path in (source.root / IMAGES).iterdir() if path.suffix.lower() in suffixes}
+    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in suffixes}
 
 
 def ucm_picture(source: Source, stem: str, pictures: dict[str, Path]) -> dict[str, Any] | None:
     """The fields of a Sample that say which picture it is; None, and the entry quarantined, when none opens."""
-    path = pictures.get(stem, source.root / IMAGES / f"{stem}.tif")
+    path = pictures.get(stem, ucm_home(source) / "imgs" / f"{stem}.tif")
     size = source.measure(path, stem)
     return size and {"image": str(path), "width": size[0], "height": size[1]}
 
@@ -72,14 +79,17 @@ class UcmCaptions(Source):
     name = "ucm-captions"
     where = "UCM_captions (github.com/201528014227051/RSICD_optimal)"
     licence = "images public domain (USGS); captions for research use"
-    needs = (JSON, IMAGES)
+    needs = UCM_NEEDS
     counts = {"train": 1680, "val": 210, "test": 210}
 
     def _samples(self, split: str) -> Iterator[Sample]:
-        human, pictures = self.root / HUMAN, ucm_pictures(self)
-        questions = read_questions(human, self.name) if human.is_file() else {}
-        for stem, its_split, captions in ucm_entries(self):
+        human, pictures = self.first_of(*HUMAN), ucm_pictures(self)
+        questions = read_questions(human, self) if human.is_file() else {}
+        for stem, its_split, captions in ucm_entries(self, split):
             if its_split != split:
+                continue
+            if not captions:
+                self.quarantine(stem, "its captions are empty")
                 continue
             picture = ucm_picture(self, stem, pictures)
             if picture is None:
