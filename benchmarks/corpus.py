@@ -67,8 +67,8 @@ def measure(folder: Path, pictures: int, arguments: argparse.Namespace) -> dict[
     pixels = arguments.pixels
     write_samples(folder / "samples", pictures, pixels)
     recipe = {
-        "name": "bench", "output": str(folder / "corpus"), "format": arguments.format, "shard": 20_000, "colours": pixels,
-        "duplicates": "near" if pixels else "exact",
+        "name": "bench", "output": str(folder / "corpus"), "format": arguments.format, "shard": 20_000,
+        "colours": pixels, "duplicates": "near" if pixels else "exact",
         "pictures": {"check": "decode" if pixels else "head", "store": "link"},
         "tasks": {"caption": 1, "classify": 1, "vqa": 2, "count": 2, "ground": 2},
         "sources": [{"name": "samples", "root": str(folder / "samples")}],

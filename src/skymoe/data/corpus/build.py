@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from skymoe.data.corpus import choosing
 from skymoe.data.corpus.asking import Wording
 from skymoe.data.corpus.choosing import Staged
-from skymoe.data.corpus.formats import require
+from skymoe.data.corpus.formats import WORK, require, unfinished
 from skymoe.data.corpus.manifest import (
     MANIFEST,
     QUARANTINE,
@@ -38,8 +38,6 @@ from skymoe.data.corpus.writing import ChunkFates, Shard, ShardRows, join, settl
 from skymoe.data.sources import Source, get_source
 from skymoe.errors import UserError
 from skymoe.sample import Sample
-
-WORK = ".work"
 
 Advance = Callable[[int], None]
 Watch = Callable[[str, int | None], Advance]
@@ -71,9 +69,15 @@ def build(
     corpus = recipe.output
     if fresh:
         clear(corpus)
-    if done := _finished(corpus, recipe):
-        shutil.rmtree(corpus / WORK, ignore_errors=True)
-        return done
+    try:
+        return _finished(corpus, recipe) or _build(recipe, workers, watch)
+    except OSError as error:
+        where = error.filename or corpus
+        raise UserError(f"{where}: {error.strerror or error}; mend it and run again to go on") from error
+
+
+def _build(recipe: CorpusRecipe, workers: int, watch: Watch) -> dict[str, Any]:
+    corpus = recipe.output
     parts, skipped = _parts(recipe)
     _begin(corpus, recipe, [part.number for part in parts])
     for part in parts:
@@ -118,6 +122,7 @@ def _finished(corpus: Path, recipe: CorpusRecipe) -> dict[str, Any] | None:
         raise UserError(
             f"{corpus}: holds a corpus of another recipe; choose another output or throw it away: --fresh"
         )
+    shutil.rmtree(corpus / WORK, ignore_errors=True)  # killed after the manifest was written
     return record
 
 
@@ -307,7 +312,7 @@ def _write(
 
 
 def _json(path: Path, record: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
+    part = unfinished(path.parent, path)
     part.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
 

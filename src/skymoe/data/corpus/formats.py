@@ -14,6 +14,8 @@ from skymoe.errors import UserError
 if TYPE_CHECKING:
     import pyarrow
 
+WORK = ".work"
+"""Of a build under way, below the corpus: what is not whole yet stands there, and goes with it."""
 SUFFIXES = {"jsonl": ".jsonl", "parquet": ".parquet"}
 
 
@@ -21,9 +23,14 @@ def shard_name(number: int, format: str) -> str:
     return f"items-{number:05d}{SUFFIXES[format]}"
 
 
+def unfinished(corpus: Path, target: Path) -> Path:
+    """Where this process writes a file of the corpus before it is renamed to its place."""
+    return corpus / WORK / f"{target.name}.{os.getpid()}.part"
+
+
 def write_shard(path: Path, lines: Sequence[bytes], messages: str) -> None:
     """Write a shard whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = unfinished(path.parent, path)
     try:
         if path.suffix == SUFFIXES["jsonl"]:
             part.write_bytes(b"".join(lines))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from skymoe.data.corpus.formats import unfinished
 from skymoe.data.fingerprints import SIDE, perceptual_hash, reduced
 from skymoe.errors import UserError
 from skymoe.pictures import open_sample
@@ -103,7 +104,7 @@ def store(sample: Sample, stored: Stored, corpus: Path, link: bool) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = unfinished(corpus, target)
     try:
         if not stored.original:
             picture = open_sample(sample)

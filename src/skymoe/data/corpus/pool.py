@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -51,7 +52,8 @@ def ordered_map(work: Callable[[Given], Made], given: Iterable[Given], workers: 
 
 
 def _follow_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever: it ends with it."""
+    """A worker whose parent was killed would wait for work for ever: it ends with it. Control-C is the parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

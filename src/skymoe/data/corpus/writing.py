@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skymoe.data.corpus.choosing import REASONS, Fate
-from skymoe.data.corpus.formats import file_digest, shard_name, write_shard
+from skymoe.data.corpus.formats import file_digest, shard_name, unfinished, write_shard
 from skymoe.data.corpus.pictures import Stored, store
 from skymoe.data.corpus.staging import line
 from skymoe.sample import Sample
@@ -117,7 +117,7 @@ def write(work: ShardRows) -> Shard:
 
 def join(parts: Iterable[Path], target: Path) -> None:
     """One file of many, in order."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = unfinished(target.parent, target)
     with part.open("wb") as whole:
         for each in parts:
             with each.open("rb") as file:
