@@ -254,3 +254,21 @@ def test_objects_that_can_not_be_used_take_their_class_out_of_the_count(damaged:
     source = get_source("dota", damaged, version="1.0", side=0)
     assert next(source.samples("train")).complete == frozenset()
     assert [one.entry for one in source.quarantined] == ["P0000#0", "P0000#1"]
+
+
+def test_options_may_come_as_words(written: Path) -> None:
+    assert read("dota", written, side="0", version=1.5) == read("dota", written, side=0, version="1.5")
+    assert read("dior", written, oriented="true") == read("dior", written, oriented=True)
+    tiled = read("fair1m", written, side="100", overlap="20", empty="0.5", coarse="no")
+    assert tiled == read("fair1m", written, side=100, overlap=20, empty=0.5)
+    for name, option, value, why in (
+        ("dota", "side", "big", "side is a whole number from 0 on, not 'big'"),
+        ("dota", "overlap", -1, "overlap is a whole number from 0 on, not -1"),
+        ("dota", "empty", "2", "empty is a share from 0 to 1, not '2'"),
+        ("dior", "oriented", "maybe", "oriented is true or false, not 'maybe'"),
+        ("visdrone", "official", None, "official is true or false, not None"),
+    ):
+        with pytest.raises(UserError, match=f"^{name}: {why}$"):
+            get_source(name, written, **{option: value})
+    with pytest.raises(UserError, match="dior: there is no option 'sides'"):
+        get_source("dior", written, sides=3)

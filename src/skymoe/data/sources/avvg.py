@@ -29,7 +29,7 @@ class Avvg(RefGeoSource):
         "refGeo/metainfo/avvg_test.jsonl",
         ("refGeo/images/avvg", "refGeo/images/AVVG"),
     )
-    where = "huggingface.co/datasets/erenzhou/refGeo"
+    where = "refGeo (huggingface.co/datasets/erenzhou/refGeo)"
     counts = {}  # pictures: not published
     totals = {"expressions": {"train": 26482}}
     splits = ("train", "test")

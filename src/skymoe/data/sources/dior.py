@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from skymoe.data.sources.object_source import ObjectSource
 from skymoe.data.sources.objects import DamagedError
+from skymoe.data.sources.options import flag
 from skymoe.data.sources.reading import read_lines
 from skymoe.data.sources.voc_xml import read_objects
 from skymoe.errors import UserError
@@ -55,7 +56,7 @@ class Dior(ObjectSource):
          "Annotations/Horizontal_Bounding_Boxes", "Annotations/Oriented_Bounding_Boxes", "Annotations/*.xml"),
         ("ImageSets/Main", "Main"),
     )  # fmt: skip
-    where = "gcheng-nwpu.github.io (Datasets)"
+    where = "DIOR (gcheng-nwpu.github.io)"
     counts = {"train": 5862, "val": 5863, "test": 11738}
     names = NAMES
 
@@ -70,7 +71,7 @@ class Dior(ObjectSource):
         smallest: float = 0.0,
     ) -> None:
         super().__init__(root, side=side, overlap=overlap, empty=empty, smallest=smallest)
-        self.oriented = oriented
+        self.oriented = flag(self.name, "oriented", oriented)
 
     def _samples(self, split: str) -> Iterator[Sample]:
         kind = "Oriented" if self.oriented else "Horizontal"

@@ -37,7 +37,7 @@ class DiorRsvg(ExpressionSource):
     folder = "DIOR_RSVG"
     also = ("DIOR-RSVG",)
     needs = ("Annotations", "JPEGImages", "train.txt", "val.txt", "test.txt")
-    where = "github.com/ZhanYang-nwpu/RSVG-pytorch"
+    where = "DIOR-RSVG (github.com/ZhanYang-nwpu/RSVG-pytorch)"
     counts = {}  # pictures of a split: not published, and the splits share some
     totals = {"expressions": {"train": 26991, "val": 3829, "test": 7500}}
 

@@ -57,7 +57,7 @@ class Dota(ObjectSource):
     folder = "DOTA"
     also = ("DOTA-v2.0", "DOTA-v1.5", "DOTA-v1.0", "DOTAv2", "DOTAv1")
     needs = (("train/images", "images"), ("train/labelTxt*", "labelTxt*"))
-    where = "captain-whu.github.io/DOTA"
+    where = "DOTA (captain-whu.github.io/DOTA)"
     counts = {}  # tiles: how many, depends on their side
     splits = ("train", "val")
     default_side: ClassVar[int] = 1024
@@ -73,9 +73,12 @@ class Dota(ObjectSource):
         smallest: float = 0.0,
     ) -> None:
         super().__init__(root, side=side, overlap=overlap, empty=empty, smallest=smallest)
-        if version is not None and version.lstrip("v") not in VERSIONS:
+        named_version = (
+            None if version is None else str(version).lower().lstrip("v")
+        )  # a recipe may give a number
+        if named_version not in (None, *VERSIONS):
             raise UserError(f"dota: there is no version {version!r}; choose one of {', '.join(VERSIONS)}")
-        self.version = version and version.lstrip("v")
+        self.version = named_version
 
     def labels(self, base: Path, split: str) -> tuple[str, Path]:
         """The version that is read, and the folder of its label files below `base`."""

@@ -13,6 +13,7 @@ from typing import Any
 from skymoe.boxes import iou
 from skymoe.data.sources.base import PictureError, Source, picture_size
 from skymoe.data.sources.objects import DamagedError, sound_region
+from skymoe.data.sources.options import flag
 from skymoe.sample import Expression, Region, Sample
 
 SAME = 0.9
@@ -45,7 +46,7 @@ class ExpressionSource(Source):
 
     def __init__(self, root: str | os.PathLike[str] | None = None, *, ambiguous: bool = False) -> None:
         super().__init__(root)
-        self.ambiguous = ambiguous
+        self.ambiguous = flag(self.name, "ambiguous", ambiguous)
 
     def picture(
         self, key: str, path: Path, split: str, raw: Sequence[RawExpression], **also: Any

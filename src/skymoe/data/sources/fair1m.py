@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from skymoe.data.sources.object_source import ObjectSource, named, pictures_below
 from skymoe.data.sources.objects import DamagedError, RawObject
+from skymoe.data.sources.options import flag
 from skymoe.data.sources.voc_xml import read_xml, text_of
 from skymoe.sample import Sample
 
@@ -50,7 +51,7 @@ class Fair1m(ObjectSource):
         ("train/*/images", "train/images", "data/images"),
         ("train/*/labelXml*", "train/labelXml*", "data/labelXml*"),
     )
-    where = "gaofen-challenge.com/benchmark"
+    where = "FAIR1M (gaofen-challenge.com/benchmark)"
     counts = {}  # tiles: how many, depends on their side
     splits = ("train", "val")
     default_side: ClassVar[int] = 1024
@@ -67,7 +68,7 @@ class Fair1m(ObjectSource):
         smallest: float = 0.0,
     ) -> None:
         super().__init__(root, side=side, overlap=overlap, empty=empty, smallest=smallest)
-        if coarse:
+        if flag(self.name, "coarse", coarse):
             groups = {"airplane": AIRPLANES, "ship": SHIPS, "vehicle": VEHICLES}
             self.names = PLACES | {key: name for name, group in groups.items() for key in group}
         self.counted = {name for name in self.classes if not name.startswith("other ")}

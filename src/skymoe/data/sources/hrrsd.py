@@ -39,7 +39,7 @@ class Hrrsd(ObjectSource):
         ("OPT2017/JPEGImages", "JPEGImages"),
         ("OPT2017/ImageSets/Main", "ImageSets/Main"),
     )
-    where = "github.com/CrazyStoneonRoad/TGRS-HRRSD-Dataset"
+    where = "TGRS-HRRSD (github.com/CrazyStoneonRoad/TGRS-HRRSD-Dataset)"
     counts = {"train": 5401, "val": 5417, "test": 10943}
     names = named(
         "ship", "bridge", "ground track field", "storage tank", "basketball court", "tennis court", "airplane",

@@ -40,7 +40,7 @@ class NwpuVhr10(ObjectSource):
     folder = "NWPU VHR-10 dataset"
     also = ("NWPU VHR-10", "NWPU-VHR-10", "VHR-10")
     needs = (POSITIVE, NEGATIVE, TRUTH)
-    where = "gcheng-nwpu.github.io (Datasets)"
+    where = "NWPU VHR-10 (gcheng-nwpu.github.io)"
     counts = {"train": 555, "val": 91, "test": 154}  # of 650 positives and 150 negatives, by hash
     names = {str(number): name for number, name in enumerate(CLASSES, 1)}
 

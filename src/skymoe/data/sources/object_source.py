@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from skymoe.data.sources.base import Source
 from skymoe.data.sources.objects import DamagedError, RawObject, sound_region
+from skymoe.data.sources.options import share, whole_number
 from skymoe.data.tiles import Tiling, tiles
 from skymoe.pictures import MAX_PIXELS
 from skymoe.sample import XYXY, Region, Sample
@@ -45,8 +46,15 @@ class ObjectSource(Source):
         smallest: float = 0.0,
     ) -> None:
         super().__init__(root)
-        side = self.default_side if side is None else side
-        self.tiling = Tiling(side, overlap, empty, smallest) if side else None
+        pixels = self.default_side if side is None else whole_number(self.name, "side", side)
+        self.tiling: Tiling | None = None
+        if pixels:
+            self.tiling = Tiling(
+                pixels,
+                whole_number(self.name, "overlap", overlap),
+                share(self.name, "empty", empty),
+                share(self.name, "smallest", smallest),
+            )
 
     @property
     def classes(self) -> frozenset[str]:

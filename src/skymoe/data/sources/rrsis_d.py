@@ -45,7 +45,7 @@ class RrsisD(ExpressionSource):
     folder = "RRSIS-D"
     also = ("RRSISD",)
     needs = (REFS, INSTANCES, PICTURES)
-    where = "github.com/Lsan2401/RMSIN"
+    where = "RRSIS-D (github.com/Lsan2401/RMSIN)"
     counts = {}  # pictures of a split: not published
     totals = {"expressions": {"train": 12181, "val": 1740, "test": 3481}}
 

@@ -34,7 +34,7 @@ class Rsod(ObjectSource):
     folder = "RSOD"
     also = ("RSOD-Dataset",)
     needs = (("aircraft", "Annotations"), ("oiltank", "JPEGImages"))
-    where = "github.com/RSIA-LIESMARS-WHU/RSOD-Dataset-"
+    where = "RSOD (github.com/RSIA-LIESMARS-WHU/RSOD-Dataset-)"
     counts = {}  # no official split; 976 pictures in all, about 936 of them with XML
     names = {
         "aircraft": "airplane", "oiltank": "storage tank", "overpass": "overpass", "playground": "playground",

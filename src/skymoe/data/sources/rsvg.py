@@ -37,7 +37,7 @@ class Rsvg(RefGeoSource):
         (MDETR.format("test"), "refGeo/metainfo/rsvg_test.jsonl"),
         ("rsvg/images", "refGeo/images/rsvg", "refGeo/images/RSVG"),
     )
-    where = "sunyuxi.github.io/publication/GeoVG or huggingface.co/datasets/erenzhou/refGeo"
+    where = "RSVG (sunyuxi.github.io/publication/GeoVG) or refGeo (huggingface.co/datasets/erenzhou/refGeo)"
     counts = {}  # pictures of a split: not published
     totals = {"expressions": {"train": 5505, "val": 1201, "test": 1227}}
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from skymoe.data.sources.object_source import ObjectSource, pictures_below
 from skymoe.data.sources.objects import DamagedError, RawObject, label_lines
+from skymoe.data.sources.options import flag
 from skymoe.data.tiles import cut_sample, largest_clear
 from skymoe.sample import XYXY, Sample
 
@@ -56,7 +57,7 @@ class VisDrone(ObjectSource):
     folder = "VisDrone"
     also = ("VisDrone-DET", "VisDrone2019-DET")
     needs = ("VisDrone2019-DET-train", "VisDrone2019-DET-val", "VisDrone2019-DET-test-dev")
-    where = "github.com/VisDrone/VisDrone-Dataset (Task 1)"
+    where = "VisDrone-DET (github.com/VisDrone/VisDrone-Dataset, task 1)"
     counts = {"train": 6471, "val": 548, "test": 1610}
     names = {str(number): name for number, name in enumerate(OFFICIAL, 1)}
 
@@ -71,6 +72,7 @@ class VisDrone(ObjectSource):
         smallest: float = 0.0,
     ) -> None:
         super().__init__(root, side=side, overlap=overlap, empty=empty, smallest=smallest)
+        official = flag(self.name, "official", official)
         together = {} if official else {"1": "person", "8": "tricycle"}
         self.names = VisDrone.names | together
         self.counted = self.classes - ({"person", "tricycle"} if official else set())

@@ -1,0 +1,34 @@
+"""The options of readers, which a recipe gives as values and the shell as words."""
+
+from __future__ import annotations
+
+from skymoe.errors import UserError
+
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def flag(source: str, option: str, value: object) -> bool:
+    """True or false; UserError for what is neither."""
+    known = _FLAGS.get(str(value).strip().lower())
+    if known is None:
+        raise UserError(f"{source}: {option} is true or false, not {value!r}")
+    return known
+
+
+def whole_number(source: str, option: str, value: object) -> int:
+    """A whole number from 0 on; UserError for anything else."""
+    word = str(value).strip()
+    if isinstance(value, bool) or not (word.isascii() and word.isdecimal()):
+        raise UserError(f"{source}: {option} is a whole number from 0 on, not {value!r}")
+    return int(word)
+
+
+def share(source: str, option: str, value: object) -> float:
+    """A number from 0 to 1; UserError for anything else."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if isinstance(value, bool) or not 0 <= number <= 1:
+        raise UserError(f"{source}: {option} is a share from 0 to 1, not {value!r}")
+    return number
