@@ -250,7 +250,17 @@ def test_vrsbench_has_captions_questions_and_expressions(written: Path) -> None:
     assert test["vrsbench/P1000_0001"].regions[0].name == "tennis court"
 
 
-@pytest.mark.parametrize("kind", ["truncated", "corrupt", "list", "no box"])
+def test_a_vrsbench_object_without_box_leaves_the_rest_of_its_picture(damaged: Path) -> None:
+    path = damaged / vrsbench.ANNOTATION
+    path.write_text(path.read_text().replace("obj_coord", "x").replace("obj_corner", "y"))
+    samples, source = read("vrsbench", damaged)
+    assert len(samples["vrsbench/P0003_0002"].questions) == 2
+    assert [(one.entry, one.reason) for one in source.quarantined] == [
+        ("P0003_0002#0", "airplane has 0 coordinates"), ("P0003_0002#2", "large vehicle has 0 coordinates"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["truncated", "corrupt", "list", "no question"])
 def test_a_damaged_vrsbench_file_is_set_aside(kind: str, damaged: Path) -> None:
     path = damaged / vrsbench.ANNOTATION
     content = path.read_text()
@@ -258,7 +268,7 @@ def test_a_damaged_vrsbench_file_is_set_aside(kind: str, damaged: Path) -> None:
         "truncated": content[:200],
         "corrupt": "\x00",
         "list": "[]",
-        "no box": content.replace("obj_coord", "x"),
+        "no question": content.replace('"question"', '"x"'),
     }
     path.write_text(broken[kind])
     samples, source = read("vrsbench", damaged)

@@ -10,7 +10,6 @@ from skymoe.data.sources.dior import NAMES as DIOR_NAMES
 from skymoe.data.sources.dota import CLASSES as DOTA_CLASSES
 from skymoe.data.sources.expression_source import ExpressionSource, RawExpression
 from skymoe.data.sources.object_source import plain
-from skymoe.data.sources.objects import DamagedError
 from skymoe.sample import Question, Sample
 
 SIDE = 512
@@ -46,7 +45,7 @@ class VrsBench(ExpressionSource):
     licence = "CC BY 4.0"
     folder = "VRSBench"
     needs = ("Annotations_train", "Annotations_val", "Images_train", "Images_val")
-    where = "huggingface.co/datasets/xiang709/VRSBench"
+    where = "VRSBench (huggingface.co/datasets/xiang709/VRSBench)"
     counts = {"train": 20264, "test": 9350}
     totals = {
         "expressions": {"test": 16159},
@@ -85,9 +84,7 @@ def _expression(entry: str, one: dict[str, Any]) -> RawExpression:
     word = str(one.get("obj_cls") or "")
     name = _NAMES.get(plain(word), word.replace("-", " ").replace("_", " ").lower())
     phrase = " ".join(str(one.get("referring_sentence") or "").split())
-    if phrase and not box:
-        raise DamagedError(f"object {entry.rpartition('#')[2]} has no obj_coord")
-    return RawExpression(entry, phrase, corners if len(corners) == 8 else box, name, box)
+    return RawExpression(entry, phrase, corners if len(corners) == 8 else box, name, box or None)
 
 
 def _pixels(values: Any) -> tuple[float, ...]:
