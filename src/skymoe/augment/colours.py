@@ -81,7 +81,7 @@ def to_pixels(lab: Lab) -> Pixels:
     """[n, 3] to RGB; chroma is reduced, not clipped, where sRGB ends, so that L* stays."""
     low, high = np.zeros(len(lab), np.float32), np.ones(len(lab), np.float32)
     for _ in range(8):
-        middle = (low + high) / 2
+        middle = ((low + high) / 2).astype(np.float32)
         inside = _in_gamut(lab, middle)
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     share = np.where(_in_gamut(lab, np.ones_like(low)), 1.0, low).astype(np.float32)
@@ -107,4 +107,5 @@ _FROM_XYZ = np.array(
 
 def _in_gamut(lab: Lab, share: NDArray[np.float32]) -> NDArray[np.bool_]:
     rgb = _rgb(lab, share)
-    return ((rgb >= -0.002) & (rgb <= 1.002)).all(axis=1)
+    inside: NDArray[np.bool_] = np.all((rgb >= -0.002) & (rgb <= 1.002), axis=1)
+    return inside

@@ -11,9 +11,6 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from skymoe.augment.colours import TARGETS, WORDS, Lab, move_chroma, names, shares, to_lab, to_pixels
 from skymoe.augment.edited import GROUND, Edited, Outcome, Pixels, RefusedError, edited_sample, generator
 from skymoe.augment.outlines import Outline, find_outline
@@ -29,15 +26,6 @@ REACHED = 0.7
 """Share of the recoloured pixels that must come out in the new colour."""
 SMALLEST = 40
 """Pixels of an object below which its colour is nothing but the mixture with the ground."""
-
-
-class Coloured(NamedTuple):
-    """A region with a colour that can be told, and a phrase that names it by this colour."""
-
-    index: int
-    colour: str
-    phrase: str
-    outline: Outline
 
 
 def recolour(
@@ -158,12 +146,11 @@ def _recoloured(
         if colour == old or not _stays_one(sample, measured, index, phrase, colour):
             continue
         moved = move_chroma(mine, main, colour)
-        changed = to_pixels(moved)
-        after = names(to_lab(changed[None])[0]) == WORDS.index(colour)
+        after = names(to_lab(to_pixels(moved)[None])[0]) == WORDS.index(colour)
         if after[main].mean() < REACHED or after.mean() < CLEAR:
             continue
         result = pixels.copy()
-        result[stencil.window][stencil.mask] = _blended(pixels, changed, outline)
+        result[stencil.window][stencil.mask] = _softened(mine, moved, outline)
         new_phrase = swap_colour(phrase, colour)
         edit = Edit(
             "recolour", region.name, seed, (region,), (region,), phrase=(phrase, new_phrase), words=(old, colour),
@@ -188,9 +175,9 @@ def _stays_one(sample: Sample, measured: Measured, index: int, phrase: str, colo
     return read is not None and read[0] is None and _only_one(sample, measured, index, colour)
 
 
-def _blended(pixels: Pixels, changed: Pixels, outline: Outline) -> Pixels:
-    """The changed pixels, at the rim of the outline mixed with the old: a hard edge would show."""
-    stencil = outline.stencil
-    share: NDArray[np.float32] = outline.softness[stencil.mask][:, None]
-    before = pixels[stencil.window][stencil.mask]
-    return np.round(share * changed + (1 - share) * before).astype(np.uint8)
+def _softened(before: Lab, after: Lab, outline: Outline) -> Pixels:
+    """The new colours, towards the rim of the outline mixed with the old: a hard edge would show. L* is the same."""
+    share = outline.softness[outline.stencil.mask][:, None]
+    mixed = after.copy()
+    mixed[:, 1:] = share * after[:, 1:] + (1 - share) * before[:, 1:]
+    return to_pixels(mixed)

@@ -34,7 +34,7 @@ PLACES = 24
 class Lifted(NamedTuple):
     """An object that may be moved: its place among the regions, a phrase for it, and its pixels with their rim."""
 
-    index: int
+    number: int
     phrase: str
     stencil: Stencil
 
@@ -139,7 +139,7 @@ def _lift(sample: Sample, index: int, covers: list[Stencil]) -> Stencil | str:
 def _move(
     sample: Sample, pixels: Pixels, lifted: Lifted, covers: list[Stencil], seed: int, number: int, rng: Random
 ) -> Edited | str:
-    region, stencil = sample.regions[lifted.index], lifted.stencil
+    region, stencil = sample.regions[lifted.number], lifted.stencil
     taken = np.zeros((sample.height, sample.width), np.bool_)
     for other in covers:
         other.paint(taken)
@@ -156,12 +156,12 @@ def _move(
                 reason = "no like ground in the cell"
                 break
             moved = _moved(region, dx, dy)
-            regions = tuple(moved if i == lifted.index else other for i, other in enumerate(sample.regions))
-            if not _names(regions, lifted.index, new_phrase[0], sample):
+            regions = tuple(moved if i == lifted.number else other for i, other in enumerate(sample.regions))
+            if not _names(regions, lifted.number, new_phrase[0], sample):
                 reason = "the phrase would not name one object"
                 continue
             healed = heal_object(
-                pixels, covers[lifted.index], covers[lifted.index : lifted.index + 1], objects
+                pixels, covers[lifted.number], covers[lifted.number : lifted.number + 1], objects
             )
             if healed is None:
                 return "the hole cannot be filled well"
