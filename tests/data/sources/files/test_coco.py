@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,12 @@ def test_objects_come_back_as_they_were_drawn(root: Path, read: Read) -> None:
         assert sample.licence == "CC BY 4.0"
         assert open_sample(sample).size == (sample.width, sample.height)
         assert any(task.queries(sample) for task in TASKS.values())
+
+
+def test_a_reader_can_be_sent_to_another_process(root: Path) -> None:
+    source = get_source("coco", root, **OPTIONS)
+    samples = list(source.samples("train"))
+    assert list(pickle.loads(pickle.dumps(source)).samples("train")) == samples
 
 
 def test_captions_and_both_together(root: Path, read: Read) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import posixpath
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, cast
 
 from skymoe.boxes import polygon_area
 from skymoe.data.sources.base import SPLITS, Source, State
-from skymoe.data.sources.files.pictures import Picture, PictureFolder, inside
+from skymoe.data.sources.files.pictures import SUFFIXES, Picture, PictureFolder, inside
 from skymoe.data.sources.objects import DamagedError, sound_region
 from skymoe.errors import UserError
 from skymoe.sample import Region, Sample
@@ -109,6 +110,7 @@ class FileSource(Source):
             self.licence = licence  # type: ignore[misc]
         self.split = None if split is None else self._known_split(split)
         self.shares, self.seed, self.group = self._checked_shares(shares), seed, self._pattern(group)
+        self._folders: dict[Path, PictureFolder] = {}
         self.exhaustive = self.flag("exhaustive", exhaustive)
         self.follow_links = self.flag("follow_links", follow_links)
 
@@ -170,7 +172,10 @@ class FileSource(Source):
         """The split of an entry: the option, else the data's own, else by hash of the picture's name."""
         if self.split or entry.split:
             return self.split or cast(str, entry.split)
-        name = entry.name or entry.key
+        # One picture has one split, however its name is written.
+        name = posixpath.normpath((entry.name or entry.key).strip().replace("\\", "/"))
+        stem, suffix = posixpath.splitext(name)
+        name = stem if suffix.lower() in SUFFIXES else name
         if self.group and (match := self.group.search(name)):
             name = match[1] if self.group.groups else match[0]
         share = int.from_bytes(sha256(f"{self.seed}/{name}".encode(errors="replace")).digest()[:8]) / 2**64
@@ -214,6 +219,12 @@ class FileSource(Source):
             "complete": frozenset(known & there),
             "absent": frozenset(known - there),
         }
+
+    def pictures_in(self, folder: Path) -> PictureFolder:
+        """The pictures below a folder; what is known of it is kept."""
+        if folder not in self._folders:
+            self._folders[folder] = PictureFolder(folder, self.follow_links)
+        return self._folders[folder]
 
     def path(self, place: StrPath) -> Path:
         """A path of an option, relative to `root`."""

@@ -33,7 +33,7 @@ class ClassFolders(FileSource):
         return [self.images]
 
     def folder_of(self, entry: Entry) -> PictureFolder:
-        return self._pictures
+        return self.pictures_in(self.images)
 
     def entries(self) -> Iterator[Entry]:
         if not self.images.is_dir():
@@ -41,7 +41,7 @@ class ClassFolders(FileSource):
                 self.images, "is no folder", self.name, "give the folder that the class folders are in"
             )
         labels = self._labels
-        for name, damage in self._pictures.files():
+        for name, damage in self.pictures_in(self.images).files():
             *folders, _ = name.split("/")
             split = split_named(folders[0]) if folders and self._split_folders else None
             label = next(iter(folders[1:] if split else folders), None)
@@ -51,10 +51,6 @@ class ClassFolders(FileSource):
 
     def describe(self, entry: Entry, picture: Picture) -> dict[str, Any]:
         return {"label": entry.content, "labels": self._labels}
-
-    @cached_property
-    def _pictures(self) -> PictureFolder:
-        return PictureFolder(self.images, self.follow_links)
 
     @cached_property
     def _split_folders(self) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +51,12 @@ class Coco(FileSource):
         self.images = None if images is None else self.by_split("images", images)
         folders = {self._home(split, path) for split, path in self.annotations.items()}
         self._tell_apart = len(folders) > 1
-        self._folder = cache(partial(PictureFolder, follow_links=self.follow_links))
 
     def places(self) -> list[Path]:
         return [*self.annotations.values(), *(self.images or {}).values()]
 
     def folder_of(self, entry: Entry) -> PictureFolder:
-        return self._folder(self._home(entry.split, entry.content[0].path))
+        return self.pictures_in(self._home(entry.split, entry.content[0].path))
 
     def _home(self, split: str | None, annotations: Path) -> Path:
         if self.images is None:
@@ -213,5 +212,7 @@ def _around(mask: dict[str, Any], picture: Picture) -> tuple[float, ...]:
 
 
 def _key(value: Any) -> str:
-    """An id as text, "" for what is none: some writers make numbers of ids in one place, text in another."""
+    """An id as text, "" for what is none: writers make numbers, floats or text of the same ids."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""

@@ -6,7 +6,6 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +36,7 @@ class PictureFolder:
 
     def __init__(self, folder: Path, follow_links: bool = False) -> None:
         self.folder, self.follow_links = folder, follow_links
-        self._stems = cache(_by_stem)
+        self._listed: dict[Path, dict[str, tuple[str, ...]]] = {}
 
     def find(self, name: object) -> Picture:
         """The picture of that name; without suffix, or with another one, the only picture of that stem.
@@ -67,7 +66,9 @@ class PictureFolder:
                 return path
             stem, suffix = os.path.splitext(path.name)
             stem = stem if suffix.lower() in SUFFIXES else path.name
-            found = self._stems(path.parent).get(stem, ())
+            if path.parent not in self._listed:
+                self._listed[path.parent] = _by_stem(path.parent)
+            found = self._listed[path.parent].get(stem, ())
         except (OSError, ValueError) as error:
             raise DamagedError(f"picture {_short(name)} can't be looked for ({_reason(error)})") from error
         if len(found) > 1:

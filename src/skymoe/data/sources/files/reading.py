@@ -39,7 +39,8 @@ def read_records(path: Path, source: str) -> Iterator[tuple[str, Any]]:
     value instead of ending the reading."""
     text = read_text(path, source)
     if path.suffix.lower() in (".jsonl", ".ndjson"):
-        for place, line in enumerate(text.splitlines(), 1):
+        # Not splitlines: a text may hold line separators that JSON does not count.
+        for place, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 try:
                     yield f"line {place}", parse_json(line, f"line {place}", source)

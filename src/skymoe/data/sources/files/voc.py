@@ -129,7 +129,7 @@ class Voc(FileSource):
         home = self.annotations.parent if self.annotations.name == "Annotations" else self.annotations
         usual = [home / "JPEGImages", home / "images", self._xml]
         folder = self.images or next(place for place in usual if place.is_dir())
-        return PictureFolder(folder, self.follow_links)
+        return self.pictures_in(folder)
 
     def _lists(self) -> dict[str, list[str]]:
         """The stems of each split in the order of its list."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +57,12 @@ class Yolo(FileSource):
         self.images = None if images is None else self.path(images)
         self.labels = None if labels is None else self.path(labels)
         self.names, self.background = names, self.flag("background", background)
-        self._folder = cache(partial(PictureFolder, follow_links=self.follow_links))
 
     def places(self) -> list[Path]:
         return [place for place in (self.annotations, self.images, self.labels) if place is not None]
 
     def folder_of(self, entry: Entry) -> PictureFolder:
-        return self._folder(self._home)
+        return self.pictures_in(self._home)
 
     def entries(self) -> Iterator[Entry]:
         for split, place in self._parts():
@@ -73,7 +72,7 @@ class Yolo(FileSource):
                         yield self._listed(line.strip(), place, split)
                 continue
             below = place.relative_to(self._home)
-            for name, damage in self._folder(place).files():
+            for name, damage in self.pictures_in(place).files():
                 if not name.endswith(_NO_PICTURES):
                     yield Entry((below / name).as_posix(), split=split, damage=damage)
 
