@@ -118,6 +118,18 @@ def test_dior_rsvg_is_read_in_the_order_of_names(written: Path, damaged: Path) -
     assert source.quarantined == []
 
 
+def test_an_expression_that_is_there_twice_is_kept_once(damaged: Path) -> None:
+    path = damaged / avvg.ANNOTATION
+    record = {"image_id": "d1_0001.jpg", "question": "the car", "bbox": [1, 2, 30, 40]}
+    path.write_text("\n".join(json.dumps(one) for one in (record, record | {"question": "The car."})))
+    samples, source = read("avvg", damaged)
+    assert [phrases(sample) for sample in samples.values()] == [["the car"]]
+    assert [one.reason for one in source.quarantined] == [
+        "the same phrase for the same object is there a second time"
+    ]
+    assert len(read("avvg", damaged, ambiguous="yes")[0]["avvg/d1_0001"].expressions) == 2
+
+
 def test_dior_rsvg_says_when_the_numbers_do_not_fit_before_it_gives_a_sample(damaged: Path) -> None:
     (damaged / "DIOR_RSVG/Annotations/00010.xml").unlink()
     with pytest.raises(UserError, match="4 objects in Annotations, but the split files number 6"):

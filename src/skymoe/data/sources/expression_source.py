@@ -40,8 +40,8 @@ class ExpressionSource(Source):
     """A dataset of referring expressions: its entries are expressions, its samples pictures with all of theirs.
 
     Quarantined are expressions without words, box or picture, those that are there twice, and, because a phrase
-    has to name exactly one object, all that say the same of different objects of a picture. The last are kept with
-    ``ambiguous=True``, to repeat published evaluations, which ask them all.
+    has to name exactly one object, all that say the same of different objects of a picture. ``ambiguous=True`` keeps
+    the last two kinds: published evaluations ask them all, and the official numbers count them.
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None, *, ambiguous: bool = False) -> None:
@@ -89,6 +89,8 @@ class ExpressionSource(Source):
         )  # fmt: skip
 
     def _distinct(self, sound: Sequence[tuple[RawExpression, Region]]) -> list[tuple[RawExpression, Region]]:
+        if self.ambiguous:
+            return list(sound)
         groups: dict[str, list[tuple[RawExpression, Region]]] = defaultdict(list)
         for one, region in sound:
             groups[said(one.phrase)].append((one, region))
@@ -100,7 +102,7 @@ class ExpressionSource(Source):
                     dropped[one.entry] = "the same phrase for the same object is there a second time"
                 else:
                     objects.append(region)
-            if len(objects) > 1 and not self.ambiguous:
+            if len(objects) > 1:
                 why = f"the phrase names {len(objects)} objects of the picture: {group[0][0].phrase!r}"
                 dropped |= {one.entry: why for one, _ in group}
         for one, _ in sound:
