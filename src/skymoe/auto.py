@@ -25,9 +25,7 @@ def register_with_transformers() -> None:
 
 
 def _register() -> None:
-    # Our own model modules import transformers too, and register what they define when they are through.
-    if "skymoe.models" not in sys.modules:
-        importlib.import_module("skymoe.models.skymoe")
+    importlib.import_module("skymoe.models")
 
 
 class _Watcher(MetaPathFinder):
