@@ -33,7 +33,8 @@ def test_list_tells_found_incomplete_and_absent_and_what_to_do(run: Run, root: P
     rows = listed(run, root)
     assert (rows["aid"]["state"], rows["aid"]["remedy"]) == ("found", "")
     assert rows["ucm-captions"]["state"] == "incomplete"
-    assert "UCM-Captions/dataset.json missing in" in str(rows["ucm-captions"]["remedy"])
+    assert "UCM-Captions/dataset.json" in str(rows["ucm-captions"]["remedy"])
+    assert f"missing in {root}" in str(rows["ucm-captions"]["remedy"])
     assert rows["dota"]["state"] == "absent"
     assert "captain-whu.github.io" in str(rows["dota"]["remedy"])
 

@@ -75,15 +75,32 @@ def test_truncated_and_foreign_annotations_are_one_line(name: str, tmp_path: Pat
     source = made(name, tmp_path)
     path = tmp_path / ANNOTATIONS[name]
     content = path.read_bytes()
-    escaping = content.replace(PICTURE[name][1].encode(), b"../" + PICTURE[name][1].encode())
     for broken in (content[: len(content) // 2], b"", b"\xff\xfe\x00nonsense\x80", b'{"images": [{"name": "x"}]}',
-                   b'{"annotations": [3]}', b"[3]", b"3", escaping):  # fmt: skip
+                   b'{"annotations": [3]}', b"[3]", b"3"):  # fmt: skip
         path.write_bytes(broken)
         with pytest.raises(UserError, match=r"get the data set again") as caught:
             ids(source, "train")
         assert "\n" not in str(caught.value)
         assert name in str(caught.value)
         assert verify(source).verdict == "unreadable"
+
+
+@pytest.mark.parametrize("name", ANNOTATIONS)
+def test_a_single_damaged_entry_is_quarantined_and_no_name_leads_out_of_the_folder(
+    name: str, tmp_path: Path
+) -> None:
+    source = made(name, tmp_path)
+    everything = ids(source, "train")
+    path, entry = tmp_path / ANNOTATIONS[name], PICTURE[name][1]
+    content = path.read_text()
+    path.write_text(content.replace(f'"{entry}"', f'"../{entry}"'))
+    assert len(ids(source, "train")) == len(everything) - 1
+    assert source.quarantined == [Quarantined(f"../{entry}", f"'../{entry}' is no name of a picture")]
+    ids(source, "test")
+    assert not source.quarantined
+    path.write_text(content.replace(f'"{entry}"', "17"))
+    assert len(ids(source, "train")) == len(everything) - 1
+    assert source.quarantined == [Quarantined("17", "17 is no name of a picture")]
 
 
 @pytest.mark.parametrize("name", ANNOTATIONS)

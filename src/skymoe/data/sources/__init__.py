@@ -26,6 +26,9 @@ SOURCES: dict[str, str] = {
     "rsivqa-ucm": "rsivqa:RsivqaUcm",
     "rsivqa-ucm-themes": "rsivqa:RsivqaUcmThemes",
     "rsivqa-rsicd-themes": "rsivqa:RsivqaRsicdThemes",
+    "rsivqa-sydney-themes": "rsivqa_parts:RsivqaSydneyThemes",
+    "rsivqa-hrrsd": "rsivqa_parts:RsivqaHrrsd",
+    "rsivqa-dota": "rsivqa_parts:RsivqaDota",
     # expressions
     "dior-rsvg": "dior_rsvg:DiorRsvg",
     "rsvg": "rsvg:Rsvg",

@@ -145,7 +145,10 @@ class Source(ABC):
         """The samples of a split whose files are known to be there."""
 
     def quarantine(self, entry: str, reason: str) -> None:
-        """Record that an entry gives no sample: what comes in is what goes out and what is recorded here."""
+        """Record that an entry gives no sample: what comes in is what goes out and what is recorded here.
+
+        A part of an entry, such as one object of a picture that gives a sample without it, is `entry#part`.
+        """
         self.quarantined.append(Quarantined(entry, " ".join(reason.split())))
 
     def measure(self, path: Path, entry: str) -> tuple[int, int] | None:

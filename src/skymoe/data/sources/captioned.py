@@ -98,6 +98,10 @@ class PictureFinder:
                     return place / (filename if filename in names else names[0])
         return self._folders[0] / filename
 
+    def stems(self, folder: Path) -> list[str]:
+        """The pictures in one of the folders, without suffix, sorted."""
+        return sorted(self._names(folder))
+
     def _names(self, folder: Path) -> dict[str, list[str]]:
         if folder not in self._listed:
             found = self._listed[folder] = {}
