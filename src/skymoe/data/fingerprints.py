@@ -10,7 +10,6 @@ hashes are called the same only when their reduced pixels agree, too (:func:`lik
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -25,7 +24,7 @@ CENTRE = 131 / 150
 """The share of AID's picture that RSICD's is."""
 VIEWS = ("whole", "centre")
 LIKE = 0.95
-"""From this likeness on two reduced pictures are called the same; see docs/decisions.md."""
+"""From this likeness on two reduced pictures are called the same; docs/data.md has what was measured."""
 
 Grey = NDArray[np.float32]  # [SIDE, SIDE], 0–255
 Hashes = NDArray[np.uint64]
@@ -113,9 +112,3 @@ def bit_count(values: Hashes) -> NDArray[np.integer]:
 
 
 _BITS_OF = np.array([number.bit_count() for number in range(1 << 16)], dtype=np.uint8)
-
-
-def expected_by_chance(pictures: int, others: int, distance: int) -> float:
-    """How many pairs of unrelated pictures would come so near if all bits were fair coins."""
-    ways = sum(math.comb(BITS, wrong) for wrong in range(distance + 1))
-    return pictures * others * ways / 2**BITS
