@@ -152,9 +152,10 @@ def _relocated(original: Sample, edited: Sample, edit: Edit, before: Picture, af
     reach(old, 3.0 + 0.45 * _short_side(old), allowed)
     reach(new, 3.0 + 0.2 * _short_side(new), allowed)
     faults += _untouched(before, after, others, allowed)
-    if agreement(before, old, after, new) < THERE:
+    shift = best_shift(before, old, after, new)
+    if agreement(before, old, after, new, shift) < THERE:
         faults.append("object: what lies in the new place is not it")
-    elif max(map(abs, best_shift(before, old, after, new))) > 1:
+    elif max(map(abs, shift)) > 1:
         faults.append("box: not tight, the object fits better beside it")
     if what := _still_there(before, after, old):
         faults.append(f"hole: {what}")

@@ -62,8 +62,11 @@ def shares(lab: Lab) -> dict[str, float]:
 def move_chroma(lab: Lab, main: NDArray[np.bool_], colour: str) -> Lab:
     """The pixels [n, 3] with the colour of the ``main`` ones moved to ``colour``; L* is kept exactly."""
     angle, strength = TARGETS[colour]
-    goal = strength * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     mean = lab[main, 1:].mean(axis=0)
+    if np.hypot(*mean) >= GREY_BELOW:
+        # Not much stronger than it was: a weathered roof becomes another weathered roof.
+        strength = min(strength, max(38.0, 1.3 * float(np.hypot(*mean))))
+    goal = strength * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     if np.hypot(*mean) >= GREY_BELOW:
         # Turned and scaled: grey stays grey, strong stays strong.
         turn = np.radians(angle) - np.arctan2(mean[1], mean[0])

@@ -24,6 +24,8 @@ COARSE = 28
 """Blocks of pixels that the longer side of a piece is divided into, at most, to find its like."""
 UNLIKE = 20.0
 """Root mean square difference of the surroundings (grey values) above which a filling would be seen at once."""
+STRANGE = 35.0
+"""Grey values from the middle of its surroundings from which on a pixel is shadow, or some other thing."""
 SHIFTED = 14.0
 """Grey values by which blending may darken or brighten a filling: more is a shadow that it drags in."""
 
@@ -64,7 +66,7 @@ def heal(pixels: Pixels, hole: Stencil, avoid: Mask) -> Pixels | None:
     right, bottom = min(hole.right + reach, width), min(hole.bottom + reach, height)
     taken = avoid[top:bottom, left:right].copy()
     hole.moved(-left, -top).paint(taken)
-    step, error, free = matches(pixels, hole, (left, top), taken)
+    step, error, free = matches(pixels, hole, (left, top), taken, avoid)
     # Nearer is better where two places fit alike.
     ys, xs = np.indices(error.shape) * step
     far = np.hypot(xs + left - hole.left, ys + top - hole.top) / max(hole.mask.shape)
@@ -94,12 +96,23 @@ class Places(NamedTuple):
     free: Mask
 
 
-def matches(pixels: Pixels, piece: Stencil, corner: tuple[int, int], taken: Mask) -> Places:
+def matches(
+    pixels: Pixels,
+    piece: Stencil,
+    corner: tuple[int, int],
+    taken: Mask,
+    objects: Mask,
+    *,
+    shadows: bool = False,
+) -> Places:
     """How like the surroundings of ``piece`` those of other places are.
 
     The places searched are those inside a window of the picture whose top left pixel is ``corner`` (x, y) and whose
     ``taken`` pixels [height, width] may not be covered. Large pieces are compared on a coarser grid, blocks of pixels
     averaged: the ground matters there, not its grain, and a search in full size would take seconds.
+
+    Of the piece's surroundings, those that belong to ``objects`` [the picture's height, width] are not asked for
+    elsewhere; with ``shadows`` neither those that are unlike most of them, its own shadow above all.
     """
     cv2 = opencv()
     height, width = piece.mask.shape
@@ -117,6 +130,13 @@ def matches(pixels: Pixels, piece: Stencil, corner: tuple[int, int], taken: Mask
     core[frame : frame + height, frame : frame + width] = piece.mask
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RING + 1, 2 * RING + 1))
     ring = cv2.dilate(core, kernel) & (1 - core)
+    there = _framed(objects[..., None].astype(np.uint8), piece.left, piece.top, wide, high, frame)[..., 0]
+    ring[there > 0] = 0
+    if shadows and ring.any():
+        grey = around.mean(axis=2)
+        unlike = (ring > 0) & (np.abs(grey - np.median(grey[ring > 0])) > STRANGE)
+        if 2 * unlike.sum() < ring.sum():
+            ring[unlike] = 0
     weight = np.repeat(_blocks(ring.astype(np.float32), step)[:, :, None], 3, axis=2)
     error = cv2.matchTemplate(
         _blocks(searched.astype(np.float32), step), _blocks(around.astype(np.float32), step), cv2.TM_SQDIFF,
@@ -134,7 +154,9 @@ def matches(pixels: Pixels, piece: Stencil, corner: tuple[int, int], taken: Mask
     )
     size = (min(error.shape[0], overlap.shape[0]), min(error.shape[1], overlap.shape[1]))
     error, overlap = error[: size[0], : size[1]], overlap[: size[0], : size[1]]
-    return Places(step, np.maximum(error, 0), overlap < 0.5)
+    # Something must be left to compare.
+    free = overlap < 0.5 if 4 * ring.sum() >= core.sum() ** 0.5 else np.zeros(overlap.shape, np.bool_)
+    return Places(step, np.maximum(error, 0), free)
 
 
 def _blocks(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:

@@ -144,6 +144,10 @@ def _move(
     for other in covers:
         other.paint(taken)
     objects = taken.copy()
+    others = np.zeros_like(taken)
+    for i, other in enumerate(covers):
+        if i != lifted.number:
+            other.paint(others)
     # Not onto the place it came from, which is filled beyond the rim.
     stencil.grown(round(0.3 * min(stencil.mask.shape)), sample.width, sample.height).paint(taken)
     reason = "no room in the cell"
@@ -151,7 +155,7 @@ def _move(
         new_phrase = move_phrase(lifted.phrase, cell)
         if new_phrase is None or cell == cell_of_phrase(lifted.phrase, [region.name]):
             continue
-        for dx, dy, ground in _places(pixels, region.box, stencil, taken, cell):
+        for dx, dy, ground in _places(pixels, region.box, stencil, taken, others, cell):
             if ground > FARTHEST_GROUND:
                 reason = "no like ground in the cell"
                 break
@@ -176,7 +180,7 @@ def _move(
 
 
 def _places(
-    pixels: Pixels, box: XYXY, stencil: Stencil, taken: Mask, cell: str
+    pixels: Pixels, box: XYXY, stencil: Stencil, taken: Mask, objects: Mask, cell: str
 ) -> Iterator[tuple[int, int, float]]:
     """Shifts dx, dy that put the box wholly into the cell and the stencil on free ground, the best ground first."""
     cv2 = opencv()
@@ -191,7 +195,8 @@ def _places(
         return
     left, top = stencil.left + x_low, stencil.top + y_low
     right, bottom = stencil.right + x_high, stencil.bottom + y_high
-    step, error, free = matches(pixels, stencil, (left, top), taken[top:bottom, left:right])
+    window = taken[top:bottom, left:right]
+    step, error, free = matches(pixels, stencil, (left, top), window, objects, shadows=True)
     if not free.any():
         return
     # Flat ground is better than the same colour with something on it.
