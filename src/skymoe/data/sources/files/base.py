@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from skymoe.boxes import polygon_area
 from skymoe.data.sources.base import SPLITS, Source, State
-from skymoe.data.sources.files.pictures import SUFFIXES, Picture, PictureFolder, inside
+from skymoe.data.sources.files.pictures import SUFFIXES, Picture, PictureFolder
 from skymoe.data.sources.objects import DamagedError, sound_region
 from skymoe.errors import UserError
 from skymoe.sample import Region, Sample
@@ -201,8 +201,7 @@ class FileSource(Source):
                 if got is None:
                     uncounted.add(name)
                     continue
-                region = sound_region(name, got[0], picture.width, picture.height, difficult=got[1])
-                _check_extent(region)
+                region = region_of(name, got[0], picture, got[1])
             except DamagedError as error:
                 self.quarantine(key, str(error))
                 # Whatever an object without class was meant to be is not counted.
@@ -274,12 +273,24 @@ def split_named(word: object) -> str | None:
     return _SPLIT_WORDS.get(plain)
 
 
-def _check_extent(region: Region) -> None:
-    """DamagedError for what has an area only by rounding."""
-    x1, y1, x2, y2 = region.box
-    outline = polygon_area(region.polygon) if region.polygon else math.inf
-    if min(x2 - x1, y2 - y1) < THINNEST or outline < THINNEST * THINNEST:
-        raise DamagedError(f"{region.name} is thinner than a hundredth of a pixel")
+def region_of(name: str, corners: Sequence[float], picture: Picture, difficult: bool = False) -> Region:
+    """The region that the corners mean; DamagedError also for what has an area only by rounding."""
+    region = sound_region(name, corners, picture.width, picture.height, difficult=difficult)
+    if region.polygon:
+        # A rectangle drawn around corners that cross may itself reach out of the picture.
+        region = sound_region(name, region.polygon, picture.width, picture.height, difficult=difficult)
+    # What rounding left outside by a hair is brought to the edge.
+    x1, y1, x2, y2 = _inside(region.box, picture)
+    outline = _inside(region.polygon, picture) if region.polygon else None
+    area = polygon_area(outline) if outline else math.inf
+    if min(x2 - x1, y2 - y1) < THINNEST or area < THINNEST * THINNEST:
+        raise DamagedError(f"{name} is thinner than a hundredth of a pixel")
+    return Region(name, (x1, y1, x2, y2), outline, difficult)
+
+
+def _inside(corners: Sequence[float], picture: Picture) -> tuple[float, ...]:
+    sides = picture.width, picture.height
+    return tuple(min(max(value, 0.0), float(sides[place % 2])) for place, value in enumerate(corners))
 
 
 def _printable(text: str) -> str:
@@ -302,4 +313,4 @@ def object_name(text: object) -> str:
     return singularise(" ".join(label_words(text))) if isinstance(text, str) else ""
 
 
-__all__ = ["SHARES", "Entry", "FileSource", "StrPath", "inside", "number", "object_name", "split_named"]
+__all__ = ["SHARES", "Entry", "FileSource", "StrPath", "number", "object_name", "region_of", "split_named"]
