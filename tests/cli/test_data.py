@@ -77,6 +77,17 @@ def test_verify_json_and_pixels_find_a_truncated_picture(run: Run, root: Path) -
     assert not deep["ok"]
 
 
+def test_unpack_writes_where_data_sets_are_read(run: Run, tmp_path: Path) -> None:
+    from data.sources.test_mirrors import row, write_mirror  # skips this test where there is no pyarrow
+
+    mirror = write_mirror(tmp_path / "mirror", {"train": [row("1.jpg", 9, "a field ."), row("2.jpg", 9, "")]})
+    outcome = run("data", "unpack", "sydney-captions", mirror, "--root", tmp_path / "data", tiny=False)
+    assert outcome.code == 0
+    assert "sydney-captions: train 1 in" in outcome.out
+    assert "row 1: it lacks a sound caption" in outcome.err
+    assert listed(run, tmp_path / "data")["sydney-captions"]["state"] == "found"
+
+
 def test_a_broken_annotation_file_is_told_not_raised(run: Run, root: Path) -> None:
     (root / "UCM-Captions/dataset.json").write_text("{")
     outcome = run("data", "verify", "ucm-captions", "--root", root, tiny=False)

@@ -1,4 +1,4 @@
-"""`skymoe data list` and `skymoe data verify`: which data sets are there, and whether they are whole."""
+"""`skymoe data list`, `verify` and `unpack`: which data sets are there, whether they are whole, and mirrors."""
 
 from __future__ import annotations
 
@@ -108,6 +108,29 @@ def verify_sources(
     elif not found:
         typer.echo("No data set is there; `skymoe data list` says what to do.")
     if not all(result.ok for result in found):
+        raise typer.Exit(1)
+
+
+@data.command("unpack")
+def unpack(
+    name: Annotated[str, typer.Argument(help="rsicd, ucm-captions, sydney-captions or rsitmd.")],
+    mirror: Annotated[Path, typer.Argument(help="Folder that a Parquet mirror was downloaded to.")],
+    root: Root = None,
+) -> None:
+    """Unpack a Parquet mirror of a captioned data set (Hugging Face) into the official layout.
+
+    Writes pictures and annotations below the folder of the data sets, where they are read from.
+    """
+    from skymoe.data.sources import data_root
+    from skymoe.data.sources.mirrors import unpack_mirror
+
+    where = root if root is not None else data_root()
+    counts, damaged = unpack_mirror(name, mirror, where)
+    for row in damaged:
+        typer.echo(f"left out {printable(row.entry)}: {printable(row.reason)}", err=True)
+    numbers = ", ".join(f"{split} {number:,}" for split, number in counts.items())
+    typer.echo(f"{name}: {numbers or 'nothing'} in {where}; see skymoe data verify {name}")
+    if not counts:
         raise typer.Exit(1)
 
 
