@@ -44,6 +44,17 @@ def test_captions_are_those_of_plain_beam_search(nano: SkyMoe) -> None:
     assert nano.caption(picture).text == expected
 
 
+def test_short_answers_are_the_most_probable_whole_ones(nano: SkyMoe) -> None:
+    for question in (
+        "What is the theme of this picture?",
+        "What is the location of the trees in this picture?",
+    ):
+        query, picture = Query("vqa", question), opened(PICTURES["harbor"])
+        options = {"max_new_tokens": 16, "num_beams": answering.ANSWER_BEAMS, "length_penalty": 0.0}
+        expected = plain.generate(nano, picture.picture, query, **options)[0]
+        assert nano.answer(picture, query)[0].text == expected
+
+
 def test_typed_answers_parse_and_scenes_are_seen(nano: SkyMoe) -> None:
     found = nano.classify(list(PICTURES.values()))
     assert all(answer.parsed for answer in found)

@@ -19,6 +19,7 @@ from skymoe.engine.opened import Opened, Source, opened
 from skymoe.engine.own_labels import classify_query
 from skymoe.engine.prefixes import PrefixStore
 from skymoe.engine.prompting import Messages, Prompt, Prompter
+from skymoe.engine.proposals import Proposals
 from skymoe.engine.rows import Decoder, Rows
 from skymoe.engine.search import Spoken, beam_search, greedy
 from skymoe.errors import UserError
@@ -28,6 +29,7 @@ from skymoe.tasks import AnswerShape, Box, FreeText, Integer, OneOf, Query, get_
 One = Source | Opened
 Many = list[Any] | tuple[Any, ...]
 CAPTION_BEAMS = 3
+ANSWER_BEAMS = 4
 LONGEST_REPLY = 64
 REMEMBERED_BYTES = 256 * 2**20
 LISTS_KEPT = 256
@@ -54,9 +56,12 @@ class SkyMoe:
     else is asked, and the same question gets the same answer.
 
     Of a closed list the most probable label is chosen, of the counts the median of the model's own distribution: the
-    number with the smallest expected error. ``Answer.confidence`` is the probability of the whole answer, its end
-    included: for lists and counts normalised over all of them, for boxes renormalised at each token over what the form
-    allows, else the model's own.
+    number with the smallest expected error. A typed short answer is the most probable whole one (beams, no premium on
+    length), a box of what the tower knows the most probable of those that it proposes.
+
+    ``Answer.confidence`` is the probability of the whole answer, its end included: for lists, counts and proposed boxes
+    normalised over all of them, for other boxes renormalised at each token over what the form allows, else the model's
+    own.
     """
 
     def __init__(self, model: Any, processor: Any, name: str = "", *, batch_size: int = 32) -> None:
@@ -68,6 +73,7 @@ class SkyMoe:
         longest = model.config.get_text_config().max_position_embeddings - LONGEST_REPLY
         self.prompter = Prompter(processor, longest)
         self.prefixes = PrefixStore(self.decoder, processor, REMEMBERED_BYTES)
+        self.proposals = Proposals(model, self.prefixes)
         ends = model.generation_config.eos_token_id
         ends = processor.tokenizer.eos_token_id if ends is None else ends
         self.stop = frozenset(ends if isinstance(ends, list) else [ends])
@@ -216,18 +222,34 @@ class SkyMoe:
         return _Job(picture, query, messages, self.prompter.prompt(messages), FreeText(LONGEST_REPLY), True)
 
     def _answer(self, jobs: list[_Job], constrained: bool, num_beams: int) -> list[Answer]:
-        """Answer jobs as one batch for each closed list, one for counts, and one for all the rest."""
-        batches: dict[tuple[int, OneOf | Integer | None], list[int]] = defaultdict(list)
+        """Answer jobs as one batch for each closed list, one for counts, and one for all the rest.
+
+        A box is chosen among what the tower proposes where it knows the object asked for: every picture's own list.
+        """
+        batches: dict[tuple[int, OneOf | Integer | None, bool], list[int]] = defaultdict(list)
+        found: dict[int, Answer] = {}
         for n, job in enumerate(jobs):
             closed = job.shape if constrained and isinstance(job.shape, OneOf | Integer) else None
-            batches[len(job.prompt.prefix), closed].append(n)
-        found: dict[int, Answer] = {}
-        for (_, closed), members in batches.items():
+            boxes = (
+                self.proposals.of(job.picture, job.query)
+                if constrained and isinstance(job.shape, Box)
+                else ()
+            )
+            if boxes:
+                found[n] = self._choose([job], boxes)[0]
+            else:
+                typed = constrained and not job.own_words
+                short = typed and job.query.task == "vqa" and isinstance(job.shape, FreeText)
+                batches[len(job.prompt.prefix), closed, short].append(n)
+        for (_, closed, short), members in batches.items():
             chosen = [jobs[n] for n in members]
             if isinstance(closed, OneOf):
                 answers = self._choose(chosen, closed.labels)
             elif closed is not None:
                 answers = self._number(chosen, closed)
+            elif short and num_beams == 1:
+                # Short answers are all-or-nothing: the most probable whole one, whatever its first word or length.
+                answers = self._say(chosen, constrained, ANSWER_BEAMS, length_penalty=0.0)
             else:
                 answers = self._say(chosen, constrained, num_beams)
             found |= dict(zip(members, answers, strict=True))
@@ -256,11 +278,13 @@ class SkyMoe:
         spelt = iter(self._say([job for job, a in zip(jobs, answers, strict=True) if a is None], True, 1))
         return [next(spelt) if answer is None else answer for answer in answers]
 
-    def _say(self, jobs: Sequence[_Job], constrained: bool, num_beams: int) -> list[Answer]:
+    def _say(
+        self, jobs: Sequence[_Job], constrained: bool, num_beams: int, length_penalty: float = 1.0
+    ) -> list[Answer]:
         if not jobs:
             return []
         rules = [self._rule(job.shape if constrained else None) for job in jobs]
-        *_, spoken = self._search(jobs, rules, num_beams)
+        *_, spoken = self._search(jobs, rules, num_beams, length_penalty)
         return [
             self._parsed(job, self._text(said), math.exp(said.log_probability))
             for job, said in zip(jobs, spoken, strict=True)
@@ -277,14 +301,16 @@ class SkyMoe:
         rows, logits = self._start(jobs, len(trie.tokens))
         return label_log_probabilities(rows, logits, trie)
 
-    def _search(self, jobs: Sequence[_Job], rules: Sequence[Rule], num_beams: int) -> Iterator[list[Spoken]]:
+    def _search(
+        self, jobs: Sequence[_Job], rules: Sequence[Rule], num_beams: int, length_penalty: float = 1.0
+    ) -> Iterator[list[Spoken]]:
         if num_beams < 1:
             raise UserError(f"num_beams={num_beams}: give 1 (greedy) or more")
         limits = [_limit(job.shape) for job in jobs]
         rows, logits = self._start(jobs, max(limits))
         if num_beams == 1:
             return greedy(rows, logits, rules, limits, self.stop)
-        return beam_search(rows, logits, rules, limits, self.stop, num_beams)
+        return beam_search(rows, logits, rules, limits, self.stop, num_beams, length_penalty)
 
     @torch.inference_mode()
     def _start(self, jobs: Sequence[_Job], room: int) -> tuple[Rows, Tensor]:

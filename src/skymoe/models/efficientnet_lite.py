@@ -35,7 +35,7 @@ FINE_LEVELS = {8: 2, 16: 4}
 # The object grid: one cell per 8×8 pixels.
 GRID_STRIDE = 8
 # What a token carries of the grid, and how loud. AdamW moves a token's reading by its inputs' summed size, and a token
-# has some 2,400 other channels of size 1: with a tenth of these gains the decoder ignored the grid for 800 steps of nano.
+# has some 2,400 other channels of size 1: with a tenth of these gains the decoder ignored the grid for 800 steps.
 PRESENCE_GAIN, COUNT_GAIN, EXTENT_GAIN, WAVE_GAIN = 8.0, 4.0, 16.0, 6.0
 BOX_WAVES = 8  # frequencies per box side, 1/4 to 8 waves across the picture
 GRID_CHANNELS = (TOKEN_STRIDE // GRID_STRIDE) ** 2 + 2 + 4 * 2 * BOX_WAVES
@@ -54,6 +54,7 @@ class EfficientNetLiteConfig(PreTrainedConfig):
     patch_size: int = TOKEN_STRIDE
     fine_strides: list[int] | tuple[int, ...] = (8, 16)
     object_grid: bool = False
+    object_class: str = "storage tank"
     initializer_range: float = 0.02
 
     @property
@@ -219,6 +220,24 @@ class EfficientNetLiteModel(PreTrainedModel):
             parts.append(self.grid.told(self.grid(maps)))
         tokens = torch.cat(parts, dim=-1) + self._positions(*levels[0].shape[-2:])
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
+
+    @torch.inference_mode()
+    def propose(
+        self, pixel_values: Tensor, least: float = 0.25, most: int = 64
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Where the object grid sees objects of `config.object_class`: for each picture the boxes (n, 4), xyxy as
+        shares of the picture, and their presence (n,), the clearest first. Nothing where the tower has no grid."""
+        if self.grid is None:
+            return [(pixel_values.new_zeros(0, 4), pixel_values.new_zeros(0)) for _ in pixel_values]
+        logits = self.grid(self.features(pixel_values)).float()
+        presence_BHW = logits[:, 0].sigmoid()
+        peaks_BHW = presence_BHW == F.max_pool2d(presence_BHW[:, None], 3, 1, 1)[:, 0]
+        found = []
+        for presence, peaks, boxes in zip(presence_BHW, peaks_BHW, grid_boxes(logits), strict=True):
+            chosen = (peaks & (presence >= least)).flatten().nonzero()[:, 0]
+            chosen = chosen[presence.flatten()[chosen].argsort(descending=True, stable=True)][:most]
+            found.append((boxes.flatten(1).T[chosen].clamp(0, 1), presence.flatten()[chosen]))
+        return found
 
     def _positions(self, height: int, width: int) -> Tensor:
         return interpolate_position_embedding(self.position_embedding, (height, width), prefix_tokens=0)
