@@ -24,13 +24,11 @@ class PointingLoss:
     `decoder` is a Llama-like model whose layer `layer` is listened to; `tokens` are the coordinates 0–100 in order.
     """
 
-    def __init__(
-        self, decoder: nn.Module, tokens: list[int], image_token: int, layer: int, head: int = 0
-    ) -> None:
+    def __init__(self, decoder: Any, tokens: list[int], image_token: int, layer: int, head: int = 0) -> None:
         self.decoder, self.image_token, self.head = decoder, image_token, head
         self.coordinate_of = torch.full((max(tokens) + 1,), -1)
         self.coordinate_of[torch.tensor(tokens)] = torch.arange(len(tokens))
-        attention = decoder.layers[layer].self_attn  # type: ignore[index]
+        attention = decoder.layers[layer].self_attn
         self.width = int(attention.head_dim)
         assert attention.q_proj.out_features == attention.k_proj.out_features, "one key per query head"
         self._heard: dict[str, Tensor] = {}
@@ -49,7 +47,7 @@ class PointingLoss:
         rows, places, centres = spoken_boxes(inputs["labels"], self.coordinate_of)
         if not len(rows):
             return q_BSD.sum() * 0.0
-        cos, sin = self.decoder.rotary_emb(q_BSD, inputs["position_ids"])  # type: ignore[operator]
+        cos, sin = self.decoder.rotary_emb(q_BSD, inputs["position_ids"])
         q_B1SD, k_B1SD = apply_rotary_pos_emb(q_BSD[:, None], k_BSD[:, None], cos, sin)
         visual_BS = inputs["input_ids"] == self.image_token
         side = math.isqrt(int(visual_BS[0].sum()))
