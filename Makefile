@@ -106,6 +106,6 @@ $(STAMPS)/eval: $(STAMPS)/core pyproject.toml
 	@touch $@
 
 $(STAMPS)/all: $(STAMPS)/torch pyproject.toml
-	@echo "Installing skymoe[train,eval,dev]"
-	@$(PIP) -e ".[train,eval,dev]"
+	@echo "Installing skymoe[train,eval,data,augment,dev]"
+	@$(PIP) -e ".[train,eval,data,augment,dev]"
 	@touch $(STAMPS)/core $(STAMPS)/train $(STAMPS)/eval $@
