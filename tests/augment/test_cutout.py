@@ -26,6 +26,7 @@ def test_four_distinct_counts_exist_from_17_objects_on() -> None:
     assert list(maskable(20)) == [3, 4, 5, 6]
 
 
+@settings(deadline=None)
 @given(st.integers(2, 400), st.integers(1, 8), st.integers())
 def test_ratios_give_different_masked_counts_that_follow_from_them(
     count: int, variants: int, seed: int

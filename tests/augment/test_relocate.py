@@ -82,7 +82,7 @@ def test_the_data_sets_own_phrase_is_the_one_that_is_changed() -> None:
 def test_words_of_place_are_swapped(phrase: str, cell: str, expected: tuple[str, str, str] | None) -> None:
     assert move_phrase(phrase, cell) == expected
     if expected is not None:
-        assert cell_of_phrase(expected[0], [phrase.split()[1]]) == cell
+        assert cell_of_phrase(expected[0], ["plane", "ship"]) == cell
 
 
 @pytest.mark.parametrize(
