@@ -13,7 +13,7 @@ def caption(
     device: Device = "auto",
     as_json: Json = False,
     free: Free = False,
-    num_beams: Beams = 3,
+    num_beams: Beams = 5,
 ) -> None:
     """Describe each picture in one sentence."""
     Asking("caption", images, Query("caption"), None, model, device, as_json, free, num_beams).run()

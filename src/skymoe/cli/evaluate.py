@@ -28,7 +28,7 @@ def evaluate(
     ] = None,
     split: Annotated[str, typer.Option(help="test or val.")] = "test",
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 32,
-    num_beams: Annotated[int, typer.Option(min=1, help="Beams for captions; 1 is greedy.")] = 3,
+    num_beams: Annotated[int, typer.Option(min=1, help="Beams for captions; 1 is greedy.")] = 5,
     free: Annotated[
         bool, typer.Option("--free", help="Let the model say what it likes, not only valid answers.")
     ] = False,

@@ -28,7 +28,7 @@ from skymoe.tasks import AnswerShape, Box, FreeText, Integer, OneOf, Query, get_
 # A picture may also come ready opened, so that a caller can tell first which files are no pictures.
 One = Source | Opened
 Many = list[Any] | tuple[Any, ...]
-CAPTION_BEAMS = 3
+CAPTION_BEAMS = 5
 ANSWER_BEAMS = 4
 LONGEST_REPLY = 64
 REMEMBERED_BYTES = 256 * 2**20

@@ -35,7 +35,7 @@ class Settings:
     split: str = "test"
     limit: int | None = None
     batch_size: int = 32
-    num_beams: int = 3
+    num_beams: int = 5
     constrained: bool = True
     baselines: bool = True
     seed: int = 0
@@ -45,7 +45,7 @@ class Settings:
         """What of the settings belongs in a folder's name: the parts that differ from a plain, full run."""
         parts = [self.split] if self.split != "test" else []
         parts += [f"limit{self.limit}"] if self.limit is not None else []
-        parts += [f"beams{self.num_beams}"] if self.num_beams != 3 else []
+        parts += [f"beams{self.num_beams}"] if self.num_beams != 5 else []
         parts += ["free"] if not self.constrained else []
         parts += [f"seed{self.seed}"] if self.seed else []
         return "-".join(parts)
