@@ -68,33 +68,40 @@ def drawn(pictures: int, side: int, objects: int) -> list[tuple[Any, Any]]:
     return found
 
 
-def contestants(found: list[tuple[Any, Any]]) -> dict[str, Callable[[], int]]:
-    """Name → a run over all pictures that returns how many it made."""
+def contestants(found: list[tuple[Any, Any]]) -> tuple[dict[str, Callable[[], int]], dict[str, float]]:
+    """Name → a run over all pictures that returns how many it made; and the share of pixels in which the first
+    picture's mask differs from that of the plain loop, which says whether they do the same."""
     import cv2
     import numpy as np
 
     from skymoe.augment import check, cutout
     from skymoe.augment.cutout import _fill
     from skymoe.augment.folder import decode, png
-    from skymoe.augment.stencils import cover
+    from skymoe.augment.stencils import shape
 
     cv2.setNumThreads(1)
     chosen = [
         cutout(sample, pixels, variants=1).variants[0].sample.edits[0].before for sample, pixels in found
     ]
 
-    def plain() -> int:
-        for (_, pixels), masked in zip(found, chosen, strict=True):
-            result = pixels.copy()
-            for region in masked:
-                x1, y1, x2, y2 = (round(v) for v in region.box)
-                cv2.rectangle(result, (x1, y1), (x2 - 1, y2 - 1), (0, 0, 0), -1)
-        return len(found)
+    def loop(pixels: Any, masked: Any) -> Any:
+        result = pixels.copy()
+        for region in masked:
+            x1, y1, x2, y2 = (round(v) for v in region.box)
+            cv2.rectangle(result, (x1, y1), (x2 - 1, y2 - 1), (0, 0, 0), -1)
+        return result
 
-    def mask() -> int:
-        for (sample, pixels), masked in zip(found, chosen, strict=True):
-            _fill(pixels, [cover(region, sample.width, sample.height) for region in masked], (), "zero")
-        return len(found)
+    def ours(pixels: Any, masked: Any) -> Any:
+        height, width = pixels.shape[:2]
+        return _fill(pixels, [shape(region, width, height) for region in masked], (), "zero")
+
+    def over(one: Callable[[Any, Any], Any]) -> Callable[[], int]:
+        def run() -> int:
+            for (_, pixels), masked in zip(found, chosen, strict=True):
+                one(pixels, masked)
+            return len(found)
+
+        return run
 
     def whole() -> int:
         return sum(len(cutout(sample, pixels).variants) for sample, pixels in found)
@@ -108,30 +115,31 @@ def contestants(found: list[tuple[Any, Any]]) -> dict[str, Callable[[], int]]:
                 made += check(sample.replace(pair=sample.id), variant.sample, before, after) == []
         return made
 
-    runs = {
-        "opencv loop, mask": plain,
-        "skymoe, mask": mask,
-        "skymoe, cutout": whole,
-        "skymoe, checked": checked,
-    }
+    makers = {"opencv loop, mask": loop, "skymoe, mask": ours}
     try:
         import albumentations
     except ImportError:
-        return runs
-    # Its way to mask annotated objects: a dropout that is told the boxes' class and the share of them.
-    holes = {"num_holes_range": (1, 1), "hole_height_range": (1.0, 1.0), "hole_width_range": (1.0, 1.0)}
-    drop = albumentations.Compose(
-        [albumentations.ConstrainedCoarseDropout(**holes, bbox_labels=[0], fill=0, p=1.0)],
-        bbox_params=albumentations.BboxParams(format="pascal_voc", label_fields=["labels"]),
-    )
+        pass
+    else:
+        # Its way to mask annotated objects: a dropout that is told the boxes and how much of each.
+        holes = {"num_holes_range": (1, 1), "hole_height_range": (1.0, 1.0), "hole_width_range": (1.0, 1.0)}
+        drop = albumentations.Compose(
+            [albumentations.ConstrainedCoarseDropout(**holes, bbox_labels=[0], fill=0, p=1.0)],
+            bbox_params=albumentations.BboxParams(format="pascal_voc", label_fields=["labels"]),
+        )
 
-    def theirs() -> int:
-        for (_, pixels), masked in zip(found, chosen, strict=True):
+        def theirs(pixels: Any, masked: Any) -> Any:
             boxes = np.array([region.box for region in masked])
-            drop(image=pixels, bboxes=boxes, labels=[0] * len(boxes))
-        return len(found)
+            return drop(image=pixels, bboxes=boxes, labels=[0] * len(boxes))["image"]
 
-    return {**runs, "albumentations, ConstrainedCoarseDropout": theirs}
+        makers["albumentations, ConstrainedCoarseDropout"] = theirs
+    expected = loop(found[0][1], chosen[0])
+    differing = {
+        name: float((one(found[0][1], chosen[0]) != expected).any(axis=2).mean())
+        for name, one in makers.items()
+    }
+    runs = {name: over(one) for name, one in makers.items()}
+    return {**runs, "skymoe, cutout": whole, "skymoe, checked": checked}, differing
 
 
 def main() -> None:
@@ -152,7 +160,7 @@ def main() -> None:
     import cv2
     import numpy as np
 
-    runs = contestants(drawn(options.pictures, options.side, options.objects))
+    runs, differing = contestants(drawn(options.pictures, options.side, options.objects))
     best = dict.fromkeys(runs, 0.0)
     for number in range(options.rounds):
         for name, run in runs.items():
@@ -170,6 +178,7 @@ def main() -> None:
         "python": platform.python_version(),
         "opencv": cv2.__version__,
         "numpy": np.__version__,
+        "pixels_unlike_the_loop": differing,
         "pictures_per_second": {name: round(value, 1) for name, value in best.items()},
     }
     print(json.dumps(result, indent=2))

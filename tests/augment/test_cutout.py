@@ -13,7 +13,10 @@ pytest.importorskip("cv2", reason="augmentation needs OpenCV: pip install 'skymo
 from tests.augment.pictures import NAME, grid, original, scene
 
 from skymoe.augment import RefusedError, check, cutout
+from skymoe.augment.check_geometry import inside
 from skymoe.augment.cutout import draw_ratios, maskable
+from skymoe.augment.stencils import shape
+from skymoe.boxes import Box, polygon_bounds
 from skymoe.errors import UserError
 from skymoe.sample import Region
 
@@ -130,3 +133,34 @@ def test_texts_that_count_or_name_the_class_go_and_the_scene_stays() -> None:
     (variant, *_) = cutout(sample, pixels).variants
     assert variant.sample.captions == ("a road beside a meadow",)
     assert variant.pixels.dtype == np.uint8
+
+
+def test_what_is_painted_is_the_polygon_and_hardly_more() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        x, y, w, h, angle = rng.uniform((60, 60, 4, 4, -90), (120, 120, 70, 40, 90)).tolist()
+        # Whole pixels, as data sets write them: middles of pixels then lie on the outlines.
+        corners = tuple(float(round(v)) for v in Box(x, y, x + w, y + h, angle).polygon())
+        region = Region(NAME, polygon_bounds(corners), corners)
+        painted = np.zeros((260, 260), np.bool_)
+        shape(region, 260, 260).paint(painted)
+        for grow in (0.0, 2.0):
+            window, within = inside(region, painted.shape, grow)
+            reached = np.zeros_like(painted)
+            reached[window] = within
+            missed = reached & ~painted if grow == 0 else painted & ~reached
+            assert not missed.any(), (corners, grow)
+
+
+def test_the_mask_of_a_skewed_polygon_stays_within_two_pixels() -> None:
+    # A vehicle of DOTA's P1088, whose corner was once overpainted.
+    sample, pixels = scene([], size=(300, 520))
+    skewed = (245.0, 478.0, 244.0, 499.0, 197.0, 501.0, 199.0, 481.0)
+    regions = (
+        Region(NAME, (197.0, 478.0, 245.0, 501.0), skewed),
+        Region(NAME, (20.0, 478.0, 68.0, 501.0), tuple(v - 177 * (i % 2 == 0) for i, v in enumerate(skewed))),
+    )
+    sample = sample.replace(regions=regions)
+    for seed in range(4):
+        (variant,) = cutout(sample, pixels, seed=seed).variants
+        assert check(original(sample), variant.sample, pixels, variant.pixels) == []

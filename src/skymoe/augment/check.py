@@ -104,7 +104,7 @@ def _cutout(original: Sample, edited: Sample, edit: Edit, before: Picture, after
     mean = before.reshape(-1, 3).mean(axis=0)
     allowed = np.zeros(before.shape[:2], np.bool_)
     for region in masked:
-        slack = 2.6 if edit.fill != "inpaint" else 3.0 + 0.45 * _short_side(region)
+        slack = 2.0 if edit.fill != "inpaint" else 3.0 + 0.45 * _short_side(region)
         reach(region, slack, allowed)
         window, within = inside(region, before.shape)
         pixels = after[window][within]

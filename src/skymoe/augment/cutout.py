@@ -17,7 +17,7 @@ import numpy as np
 
 from skymoe.augment.edited import Edited, Outcome, Pixels, RefusedError, edited_sample, generator
 from skymoe.augment.healing import heal_object
-from skymoe.augment.stencils import Stencil, cover
+from skymoe.augment.stencils import Stencil, cover, shape
 from skymoe.errors import UserError
 from skymoe.sample import Edit, Sample
 from skymoe.tasks.wording import pluralise
@@ -93,6 +93,7 @@ def cutout(
         )
     made: list[Edited] = []
     missing: dict[str, int] = {}
+    size = (sample.width, sample.height)
     drawn = draw_ratios(total, variants, rng)
     if len(drawn) < variants:
         missing["too few objects for as many different counts"] = variants - len(drawn)
@@ -106,7 +107,9 @@ def cutout(
             "cutout", name, seed, masked, fill=fill, ratio=ratio, count=(total, total - m)
         )  # fmt: skip
         regions = tuple(region for i, region in enumerate(sample.regions) if i not in set(chosen))
-        filled = _fill(pixels, [stencils[i] for i in chosen], stencils, fill)
+        # Ground is put in with a rim; a mask is the object and not a pixel more.
+        holes = [stencils[i] if fill == "inpaint" else shape(sample.regions[i], *size) for i in chosen]
+        filled = _fill(pixels, holes, stencils, fill)
         if filled is None:
             missing["a hole cannot be filled well"] = missing.get("a hole cannot be filled well", 0) + 1
             continue
