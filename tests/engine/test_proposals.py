@@ -1,4 +1,4 @@
-"""A typed box of the class that the tower knows is one the tower proposes: the one whose text is the most probable."""
+"""A typed box of the class that the tower knows is one the tower proposes: the decoder's words choose it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_tower_proposes_clear_peaks_the_clearest_first() -> None:
     tower = EfficientNetLiteModel(EfficientNetLiteConfig(object_grid=True))
     first, second, faint = (0.1, 0.2, 0.3, 0.5), (0.6, 0.6, 0.7, 0.8), (0.8, 0.1, 0.9, 0.2)
     beside = (0.14, 0.2, 0.34, 0.5)  # its centre is in the next cell: no peak of its own
-    tower.grid = Says([(second, 0.7), (first, 0.9), (faint, 0.1), (beside, 0.5)])
+    tower.grid = Says([(second, 0.7), (first, 0.9), (faint, 0.03), (beside, 0.5)])
     ((found, presence),) = tower.propose(torch.zeros(1, 3, 224, 224))
     torch.testing.assert_close(found, torch.tensor([first, second]))
     torch.testing.assert_close(presence, torch.tensor([0.9, 0.7]))
@@ -63,8 +63,8 @@ def test_only_phrases_about_the_towers_class_have_proposals(nano: SkyMoe) -> Non
     found = nano.proposals.of(picture, Query("ground", "The left-most Storage Tanks!"))
     assert len(found) >= 2
     assert found == nano.proposals.of(picture, Query("ground", PHRASE))
-    assert nano.proposals.of(picture, Query("ground", "the airplane")) == ()
-    assert nano.proposals.of(opened(Image.new("RGB", (64, 64))), Query("ground", PHRASE)) == ()
+    assert nano.proposals.of(picture, Query("ground", "the airplane")) == {}
+    assert nano.proposals.of(opened(Image.new("RGB", (64, 64))), Query("ground", PHRASE)) == {}
 
 
 def test_the_most_probable_proposal_is_the_answer(nano: SkyMoe) -> None:
@@ -82,8 +82,8 @@ def test_the_most_probable_proposal_is_the_answer(nano: SkyMoe) -> None:
         with torch.inference_mode():
             logits = nano.model(input_ids=ids, pixel_values=given["pixel_values"]).logits[0]
         spoken = logits[-len(tokens) - 1 : -1].log_softmax(dim=-1)
-        chances.append(spoken[range(len(tokens)), list(tokens)].sum())
-    assert answer.text == texts[int(torch.stack(chances).argmax())]
+        chances.append(spoken[range(len(tokens)), list(tokens)].sum() + texts[text])
+    assert answer.text == list(texts)[int(torch.stack(chances).argmax())]
     assert answer.confidence == pytest.approx(torch.stack(chances).softmax(dim=0).max().item(), abs=1e-3)
 
 

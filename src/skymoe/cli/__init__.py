@@ -9,6 +9,7 @@ import typer
 import skymoe
 from skymoe.cli.answering import printable
 from skymoe.cli.ask import ask
+from skymoe.cli.augment import augment
 from skymoe.cli.caption import caption
 from skymoe.cli.classify import classify
 from skymoe.cli.count import count
@@ -32,6 +33,7 @@ ASKING, MAKING = "Ask about pictures", "Make and judge models"
 for command in (demo, ask, caption, classify, count, ground):
     app.command(rich_help_panel=ASKING)(command)
 app.add_typer(data, name="data", rich_help_panel=MAKING)
+app.add_typer(augment, name="augment", rich_help_panel=MAKING)
 app.command("train", rich_help_panel=MAKING)(train)
 app.command("eval", rich_help_panel=MAKING)(evaluate)
 app.command("upcycle", rich_help_panel=MAKING)(upcycle)

@@ -233,10 +233,10 @@ class SkyMoe:
             boxes = (
                 self.proposals.of(job.picture, job.query)
                 if constrained and isinstance(job.shape, Box)
-                else ()
+                else {}
             )
             if boxes:
-                found[n] = self._choose([job], boxes)[0]
+                found[n] = self._choose([job], tuple(boxes), torch.tensor(list(boxes.values())))[0]
             else:
                 typed = constrained and not job.own_words
                 short = typed and job.query.task == "vqa" and isinstance(job.shape, FreeText)
@@ -255,10 +255,13 @@ class SkyMoe:
             found |= dict(zip(members, answers, strict=True))
         return [found[n] for n in range(len(jobs))]
 
-    def _choose(self, jobs: Sequence[_Job], labels: tuple[str, ...]) -> list[Answer]:
-        """The most probable label of a closed list."""
+    def _choose(
+        self, jobs: Sequence[_Job], labels: tuple[str, ...], prior: Tensor | None = None
+    ) -> list[Answer]:
+        """The most probable label of a closed list; ``prior`` (labels,) is added to their log-probabilities."""
         answers = []
         for job, scores in zip(jobs, self._scores(jobs, labels), strict=True):
+            scores = scores if prior is None else scores + prior.to(scores.device)
             chance, best = scores.softmax(dim=-1).max(dim=-1)
             answers.append(self._parsed(job, labels[int(best)], chance.item()))
         return answers

@@ -223,7 +223,7 @@ class EfficientNetLiteModel(PreTrainedModel):
 
     @torch.inference_mode()
     def propose(
-        self, pixel_values: Tensor, least: float = 0.25, most: int = 64
+        self, pixel_values: Tensor, least: float = 0.05, most: int = 64
     ) -> list[tuple[Tensor, Tensor]]:
         """Where the object grid sees objects of `config.object_class`: for each picture the boxes (n, 4), xyxy as
         shares of the picture, and their presence (n,), the clearest first. Nothing where the tower has no grid."""
