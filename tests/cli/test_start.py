@@ -60,9 +60,12 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 
 def test_interrupting_is_quiet(folder: Path) -> None:
+    def listen() -> None:  # a shell starts background jobs deaf to Ctrl-C, and children inherit that
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     process = subprocess.Popen(
         [*COMMAND, "caption", "none.png", *[folder / "a.png"] * 2000], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        text=True, preexec_fn=listen,
     )  # fmt: skip
     assert process.stderr
     assert "none.png" in process.stderr.readline()  # now it is at work
