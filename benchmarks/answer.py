@@ -65,7 +65,7 @@ def warm(engine: Any, picture: Any, repeats: int) -> dict[str, dict[str, float]]
 
     actions = {
         "ask": lambda: engine.ask(picture, QUESTIONS[0]),
-        "caption_3_beams": lambda: engine.caption(picture),
+        "caption_beams": lambda: engine.caption(picture),
         "caption_greedy": lambda: engine.caption(picture, num_beams=1),
         "classify": lambda: engine.classify(picture),
         "count": lambda: engine.count(picture, "storage tank"),
@@ -115,7 +115,7 @@ def batches(engine: Any, pictures: list[Any], repeats: int) -> dict[str, dict[st
         actions = {
             "classify": lambda batch=batch: engine.classify(batch),
             "caption_greedy": lambda batch=batch: engine.caption(batch, num_beams=1),
-            "caption_3_beams": lambda batch=batch: engine.caption(batch),
+            "caption_beams": lambda batch=batch: engine.caption(batch),
         }
         found[str(size)] = {
             f"{name}_images_per_second": size / best(repeats, action, engine.prefixes.clear)
