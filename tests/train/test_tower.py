@@ -24,7 +24,7 @@ SCENES = [sample(LISTS[0], "port", captions=("a red ship",) * 2), sample(LISTS[1
 
 
 def test_targets_of_scenes_words_and_objects() -> None:
-    targets = TowerTargets(SCENES * 40)
+    targets = TowerTargets(SCENES * 40, "storage tank")
     assert targets.words == ["red", "ship"]
     first, second = targets(SCENES[0], 28), targets(SCENES[1], 28)
     assert first["scene_list"] != second["scene_list"]
@@ -41,7 +41,7 @@ def test_targets_of_scenes_words_and_objects() -> None:
 
 
 def test_a_scene_competes_within_its_own_list_only() -> None:
-    targets = TowerTargets(SCENES * 40)
+    targets = TowerTargets(SCENES * 40, "storage tank")
     model = TowerWithHeads(EfficientNetLiteModel(EfficientNetLiteConfig(object_grid=True)), targets)
     assert model.members.sum(dim=1).tolist() == [2, 3, 5]
 

@@ -1,19 +1,13 @@
-"""The schema of a training recipe (YAML). Unknown keys are errors: a typing mistake can't silently change a run."""
+"""The schema of a training recipe (YAML)."""
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from skymoe.errors import UserError
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from skymoe.recipe_files import Section, read_recipe
 
 
 class SourceMix(Section):
@@ -116,53 +110,5 @@ class Recipe(Section):
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe and apply `a.b=c` overrides (list items by number: `stages.0.steps=10`).
-
-    Raises:
-        UserError: for a missing file, broken YAML, an unknown key (with the nearest known one) or a wrong value.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise UserError(f"no recipe at {str(path)!r}; give the path of a YAML file such as recipes/nano.yaml")
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: a recipe is a mapping of names to values")
-    for override in overrides or []:
-        _override(raw, override)
-    try:
-        return Recipe.model_validate(raw)
-    except ValidationError as error:
-        raise UserError(f"{path}: {_explain(error)}") from None
-
-
-def _override(raw: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals:
-        raise UserError(f"--set {override!r}: write it as name.name=value")
-    *parents, last = key.split(".")
-    node: Any = raw
-    try:
-        for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[int(last) if isinstance(node, list) else last] = yaml.safe_load(text)
-    except (IndexError, ValueError, AttributeError, TypeError):
-        raise UserError(f"--set {override!r}: the recipe has nothing at {key!r}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = sorted(
-            {
-                name
-                for section in Section.__subclasses__() + Stage.__subclasses__()
-                for name in section.model_fields
-            }
-        )
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return f"{where}: {first['msg']} (got {first['input']!r})"
+    """Read a training recipe; see `skymoe.recipe_files.read_recipe` for overrides and errors."""
+    return read_recipe(path, Recipe, "recipes/nano.yaml", overrides)

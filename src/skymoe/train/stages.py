@@ -82,8 +82,9 @@ class Training:
     def _tower(self, stage: TowerStage, target: Path) -> None:
         torch.manual_seed(self.recipe.seed)
         samples = [item for group in self.groups for item in group.items if isinstance(item, Sample)]
-        targets = TowerTargets(samples)
-        model = TowerWithHeads(imagenet_tower(self.recipe.model.vision_weights), targets)
+        tower = imagenet_tower(self.recipe.model.vision_weights)
+        targets = TowerTargets(samples, tower.config.object_class)
+        model = TowerWithHeads(tower, targets)
         side = model.vision_tower.config.image_size // GRID_STRIDE
         pictures = self._pictures(stage, prepare_for_tower(targets, self.pixels, side))
         rate = stage.learning_rate

@@ -41,7 +41,7 @@ def _words(sample: Sample) -> set[str]:
 class TowerTargets:
     """What the heads should say of a sample; −1 or an all-negative mask where the sample doesn't tell."""
 
-    def __init__(self, samples: Sequence[Sample], object_name: str = "storage tank") -> None:
+    def __init__(self, samples: Sequence[Sample], object_name: str) -> None:
         # One closed list of scenes per dataset: a scene is only ever compared with the others of its own list.
         self.lists = sorted({sample.labels for sample in samples if sample.label})
         self.offsets = [sum(len(labels) for labels in self.lists[:i]) for i in range(len(self.lists) + 1)]

@@ -1,31 +1,22 @@
-"""The schema of a corpus recipe (YAML). Unknown keys are errors: a typing mistake can't silently change a corpus."""
+"""The schema of a corpus recipe (YAML)."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import json
-import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from skymoe.errors import UserError
+from skymoe.recipe_files import Section, read_recipe  # says which extra is missing, before pydantic does
 from skymoe.tasks import TASKS
 
-try:
-    import yaml
-    from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-except ImportError as error:  # the core does without them
-    raise UserError(f"building a corpus needs {error.name}; pip install 'skymoe[data]'") from error
+from pydantic import Field, field_validator, model_validator  # isort: skip
 
 FORMAT = 1
 """Of the corpus on disk; a corpus begun by another format is not continued."""
 
 Limits = dict[str, Annotated[int, Field(ge=0)]]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class CorpusSource(Section):
@@ -119,63 +110,5 @@ def _known_task(name: str) -> None:
 
 
 def load_corpus_recipe(path: str | Path, overrides: list[str] | None = None) -> CorpusRecipe:
-    """Read a recipe and apply `a.b=c` overrides (list items by number: `sources.0.cap=100`).
-
-    Raises:
-        UserError: for a missing file, broken YAML, an unknown key (with the nearest known one) or a wrong value.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise UserError(
-            f"no recipe at {str(path)!r}; give the path of a YAML file such as recipes/corpus-nano.yaml"
-        )
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: a recipe is a mapping of names to values")
-    for override in overrides or []:
-        _override(raw, override)
-    try:
-        return CorpusRecipe.model_validate(raw)
-    except ValidationError as error:
-        raise UserError(f"{path}: {_explain(error)}") from None
-
-
-def _override(raw: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals:
-        raise UserError(f"--set {override!r}: write it as name.name=value")
-    *parents, last = key.split(".")
-    node: Any = raw
-    try:
-        for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[int(last) if isinstance(node, list) else last] = yaml.safe_load(text)
-    except (IndexError, ValueError, AttributeError, TypeError, yaml.YAMLError):
-        raise UserError(f"--set {override!r}: the recipe has nothing at {key!r}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(first["loc"][-1]), _keys_at(first["loc"][:-1]), n=1)
-        return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    if first["type"] == "value_error":
-        return f"{where}: {first['ctx']['error']}" if where else str(first["ctx"]["error"])
-    return f"{where}: {first['msg']} (got {first['input']!r})"
-
-
-def _keys_at(place: tuple[int | str, ...]) -> list[str]:
-    """The keys of the section at that place of the recipe: those of `sources.3` are not those of `pictures`."""
-    section: type[BaseModel] = CorpusRecipe
-    for part in place:
-        if isinstance(part, int):
-            continue
-        kind = section.model_fields[part].annotation
-        for inner in (kind, *typing.get_args(kind)):
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                section = inner
-    return [field.alias or name for name, field in section.model_fields.items()]
+    """Read a corpus recipe; see `skymoe.recipe_files.read_recipe` for overrides and errors."""
+    return read_recipe(path, CorpusRecipe, "recipes/corpus-nano.yaml", overrides)
