@@ -46,7 +46,7 @@ format: $(STAMPS)/all
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# glibc gives large freed tensors back to the system and faults them in again: keeping them saves a fifth of a step.
+# glibc gives large freed tensors back to the system and faults them in again; keeping them saves that time.
 train-nano: $(STAMPS)/train
 	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456 \
 		$(BIN)/skymoe train recipes/nano.yaml
