@@ -12,6 +12,9 @@ from skymoe.boxes import oriented_box, polygon_area, polygon_bounds
 from skymoe.data.cuts import SLIVER, cut_polygon
 from skymoe.sample import XYXY, Region
 
+THINNEST = 0.01
+"""Pixels; what is thinner has an area only by rounding."""
+
 
 class DamagedError(ValueError):
     """An entry or an object that can't be used; the text is its reason in the quarantine."""
@@ -62,11 +65,22 @@ def sound_region(
     polygon = _outline(corners) if len(corners) > 4 else None
     if polygon is not None and not polygon_area(polygon) > 0:
         raise DamagedError(f"{name} has an outline without area: {_written(corners)}")
+    if polygon is not None:  # a rectangle around corners that cross may reach farther than they do
+        bounds = polygon_bounds(polygon)
     if bounds[0] < 0 or bounds[1] < 0 or bounds[2] > width or bounds[3] > height:
         bounds, polygon = _clipped(name, bounds, polygon, whole)
-    elif polygon is not None:
-        bounds = polygon_bounds(polygon)
-    return Region(name, bounds, polygon, difficult)
+    # What rounding left outside by a hair is brought to the edge.
+    x1, y1, x2, y2 = _inside(bounds, width, height)
+    polygon = _inside(polygon, width, height) if polygon else None
+    area = polygon_area(polygon) if polygon else math.inf
+    if min(x2 - x1, y2 - y1) < THINNEST or area < THINNEST * THINNEST:
+        raise DamagedError(f"{name} is thinner than a hundredth of a pixel")
+    return Region(name, (x1, y1, x2, y2), polygon, difficult)
+
+
+def _inside(corners: Sequence[float], width: int, height: int) -> tuple[float, ...]:
+    sides = width, height
+    return tuple(min(max(value, 0.0), float(sides[place % 2])) for place, value in enumerate(corners))
 
 
 def _clipped(

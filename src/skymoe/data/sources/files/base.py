@@ -14,7 +14,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from skymoe.boxes import polygon_area
 from skymoe.data.sources.base import SPLITS, Source, State
 from skymoe.data.sources.files.pictures import SUFFIXES, Picture, PictureFolder
 from skymoe.data.sources.objects import DamagedError, sound_region
@@ -25,8 +24,6 @@ from skymoe.tasks.wording import singularise
 
 StrPath = str | os.PathLike[str]
 SHARES = (0.8, 0.1, 0.1)
-THINNEST = 0.01
-"""Pixels; what is thinner is a slip, and not to be seen."""
 _SPLIT_WORDS = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 _SPLIT_WORDS |= {split: split for split in SPLITS}
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -201,7 +198,7 @@ class FileSource(Source):
                 if got is None:
                     uncounted.add(name)
                     continue
-                region = region_of(name, got[0], picture, got[1])
+                region = sound_region(name, got[0], picture.width, picture.height, difficult=got[1])
             except DamagedError as error:
                 self.quarantine(key, str(error))
                 # Whatever an object without class was meant to be is not counted.
@@ -273,26 +270,6 @@ def split_named(word: object) -> str | None:
     return _SPLIT_WORDS.get(plain)
 
 
-def region_of(name: str, corners: Sequence[float], picture: Picture, difficult: bool = False) -> Region:
-    """The region that the corners mean; DamagedError also for what has an area only by rounding."""
-    region = sound_region(name, corners, picture.width, picture.height, difficult=difficult)
-    if region.polygon:
-        # A rectangle drawn around corners that cross may itself reach out of the picture.
-        region = sound_region(name, region.polygon, picture.width, picture.height, difficult=difficult)
-    # What rounding left outside by a hair is brought to the edge.
-    x1, y1, x2, y2 = _inside(region.box, picture)
-    outline = _inside(region.polygon, picture) if region.polygon else None
-    area = polygon_area(outline) if outline else math.inf
-    if min(x2 - x1, y2 - y1) < THINNEST or area < THINNEST * THINNEST:
-        raise DamagedError(f"{name} is thinner than a hundredth of a pixel")
-    return Region(name, (x1, y1, x2, y2), outline, difficult)
-
-
-def _inside(corners: Sequence[float], picture: Picture) -> tuple[float, ...]:
-    sides = picture.width, picture.height
-    return tuple(min(max(value, 0.0), float(sides[place % 2])) for place, value in enumerate(corners))
-
-
 def _printable(text: str) -> str:
     """The text with what no terminal could print replaced: JSON may hold halves of characters."""
     return text.encode(errors="replace").decode()
@@ -313,4 +290,4 @@ def object_name(text: object) -> str:
     return singularise(" ".join(label_words(text))) if isinstance(text, str) else ""
 
 
-__all__ = ["SHARES", "Entry", "FileSource", "StrPath", "number", "object_name", "region_of", "split_named"]
+__all__ = ["SHARES", "Entry", "FileSource", "StrPath", "number", "object_name", "split_named"]

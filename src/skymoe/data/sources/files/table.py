@@ -17,13 +17,12 @@ from skymoe.data.sources.files.base import (
     StrPath,
     number,
     object_name,
-    region_of,
     split_named,
 )
 from skymoe.data.sources.files.columns import SHAPES, Columns, find_columns, parse_given
 from skymoe.data.sources.files.pictures import Picture, PictureFolder
 from skymoe.data.sources.files.reading import read_text, wrong
-from skymoe.data.sources.objects import DamagedError
+from skymoe.data.sources.objects import DamagedError, sound_region
 from skymoe.errors import UserError
 from skymoe.sample import Expression, Question
 from skymoe.tasks.questions import read_question
@@ -151,7 +150,7 @@ class Table(FileSource):
             if not phrase or not self._boxed(row):
                 continue
             try:
-                region = region_of("object", self._corners(row, picture)[0], picture)
+                region = sound_region("object", self._corners(row, picture)[0], picture.width, picture.height)
                 place = Expression(phrase, region.box, region.polygon)
                 if places.setdefault(phrase, place) != place:
                     raise DamagedError(f"{phrase!r} was said of another place before")
