@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from skymoe.models.efficientnet_lite import EfficientNetLiteConfig
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration, SkyMoeProcessor
 from skymoe.tasks import TASKS, Query
 from skymoe.tasks.labels import TRAINED_LABELS
@@ -39,10 +40,15 @@ def shared_processor() -> SkyMoeProcessor:
     return build_processor(texts(), 700, image_size=96)
 
 
+VISION = EfficientNetLiteConfig(
+    object_grid=True, summary_token=True, scene_lists=[["port", "farm"]], words=["ship", "red"]
+)
+
+
 def build(seed: int = 0, **changes: Any) -> tuple[SkyMoeForConditionalGeneration, SkyMoeProcessor]:
     """Model and processor; ``changes`` are fields of the configuration."""
     processor = shared_processor()
-    config = build_config(Model(vision_weights="-", vocabulary=700, text=TEXT), processor)
+    config = build_config(Model(vision_weights="-", vocabulary=700, text=TEXT), processor, VISION)
     config.num_experts = 4
     # A head of its own: a tied one makes an untrained model repeat its last token for ever.
     config.tie_word_embeddings = config.text_config.tie_word_embeddings = False

@@ -36,7 +36,7 @@ def test_supervised_tokens_are_the_answer_and_its_end(processor: SkyMoeProcessor
     decode = processor.tokenizer.decode
     assert decode(turn.tokens[-turn.answer_length :]) == f"{answer}</s>"
     assert decode(turn.tokens[: -turn.answer_length]) == "<|user|>how many tanks?<|assistant|>"
-    assert prefix == [processor.tokenizer.bos_token_id] + [processor.image_token_id] * 49
+    assert prefix == [processor.tokenizer.bos_token_id] + [processor.image_token_id] * 50, "49 cells and the summary"
 
 
 def test_the_processor_makes_the_same_tokens_for_answering(processor: SkyMoeProcessor) -> None:
@@ -56,7 +56,7 @@ def test_packed_equals_separate(processor: SkyMoeProcessor) -> None:
         num_attention_heads=2, tie_word_embeddings=True,
     )  # fmt: skip
     config = SkyMoeConfig(
-        vision_config=EfficientNetLiteConfig().to_dict(), text_config=text.to_dict(), vision_feature_layer=-1,
+        vision_config=EfficientNetLiteConfig(summary_token=True).to_dict(), text_config=text.to_dict(), vision_feature_layer=-1,
         vision_feature_select_strategy="full", image_token_index=processor.image_token_id, num_experts=4,
         router_aux_loss_coef=0.0,
     )  # fmt: skip

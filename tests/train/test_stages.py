@@ -112,7 +112,7 @@ def test_interrupted_equals_uninterrupted_and_the_result_loads(
         torch.testing.assert_close(first, second, msg=name)
     assert model.config.num_experts == 4
     assert model.config.expert_layers == [0]
-    assert AutoProcessor.from_pretrained(whole).image_seq_length == 49
+    assert AutoProcessor.from_pretrained(whole).image_seq_length == 50
     dense = AutoModelForImageTextToText.from_pretrained(
         tmp_path / "whole" / "stage1" / "model", dtype=torch.float32
     )

@@ -2,16 +2,10 @@
 
 import torch
 
-from skymoe.models.efficientnet_lite import (
-    BOX_WAVES,
-    GRID_CHANNELS,
-    EfficientNetLiteConfig,
-    EfficientNetLiteModel,
-    ObjectGrid,
-    grid_boxes,
-)
+from skymoe.models.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel
+from skymoe.models.object_grid import BOX_WAVES, GRID_CHANNELS, ObjectGrid, grid_boxes
 from skymoe.sample import Region, Sample
-from skymoe.train.tower import TowerTargets, TowerWithHeads
+from skymoe.train.tower import TowerLoss, TowerTargets
 
 LISTS = (("beach", "port"), ("river", "port", "farm"))
 
@@ -42,7 +36,7 @@ def test_targets_of_scenes_words_and_objects() -> None:
 
 def test_a_scene_competes_within_its_own_list_only() -> None:
     targets = TowerTargets(SCENES * 40, "storage tank")
-    model = TowerWithHeads(EfficientNetLiteModel(EfficientNetLiteConfig(object_grid=True)), targets)
+    model = TowerLoss(EfficientNetLiteModel(EfficientNetLiteConfig(object_grid=True)), targets)
     assert model.members.sum(dim=1).tolist() == [2, 3, 5]
 
 
@@ -64,7 +58,7 @@ def test_the_grid_says_boxes() -> None:
 
 def test_tokens_carry_each_cell_of_the_grid_where_it_lies() -> None:
     # Cell row 9, column 22 lies in token row 2, column 5, at row 1, column 2 of its 4×4.
-    told = ObjectGrid().told(said((0.7, 0.3, 0.9, 0.38)))
+    told = ObjectGrid(40, 112).told(said((0.7, 0.3, 0.9, 0.38)))
     assert told.shape == (1, 49, GRID_CHANNELS)
     token = 2 * 7 + 5
     assert (told[0].abs().sum(dim=-1) > 1e-3).nonzero().flatten().tolist() == [token]

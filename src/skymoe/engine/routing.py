@@ -5,6 +5,7 @@ Shapes: S tokens of the whole sequence, E experts, K choices per token.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -46,10 +47,11 @@ def trace(model: SkyMoe, image: One, query: Query, text: str) -> list[LayerRouti
         return []
     config = model.model.config
     top_k = config.num_experts_per_tok
-    side = round(int(visual.sum()) ** 0.5)
+    side = math.isqrt(int(visual.sum()))
     found = []
     for layer, logits_SE in zip(config.expert_layers, logits, strict=True):
         first = logits_SE[visual].argmax(dim=-1).tolist()
+        first = first[len(first) - side * side :]  # a token for the whole picture comes before the cells
         found.append(
             LayerRouting(
                 layer,

@@ -17,7 +17,9 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
 
+from .object_grid import GRID_CHANNELS, TOKEN_STRIDE, ObjectGrid, grid_boxes
 from .positions import interpolate_position_embedding
+from .scene_summary import SceneSummary
 
 # (kernel, stride, expansion, channels, repeats) of Lite0's seven stages (Tan & Le 2019, Table 1, no squeeze-excite)
 STAGES = (
@@ -29,16 +31,9 @@ STAGES = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
-STEM_CHANNELS, HEAD_CHANNELS, TOKEN_STRIDE = 32, 1280, 32
+STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 # Finer maps that join the stride-32 tokens: (index of the stage whose output is taken, its stride)
 FINE_LEVELS = {8: 2, 16: 4}
-# The object grid: one cell per 8×8 pixels.
-GRID_STRIDE = 8
-# What a token carries of the grid, and how loud. AdamW moves a token's reading by its inputs' summed size, and a token
-# has some 2,400 other channels of size 1: with a tenth of these gains the decoder ignored the grid for 800 steps.
-PRESENCE_GAIN, COUNT_GAIN, EXTENT_GAIN, WAVE_GAIN = 8.0, 4.0, 16.0, 6.0
-BOX_WAVES = 8  # frequencies per box side, 1/4 to 8 waves across the picture
-GRID_CHANNELS = (TOKEN_STRIDE // GRID_STRIDE) ** 2 + 2 + 4 * 2 * BOX_WAVES
 
 
 class EfficientNetLiteConfig(PreTrainedConfig):
@@ -46,6 +41,8 @@ class EfficientNetLiteConfig(PreTrainedConfig):
     channels of the same cell laid side by side (space to depth), so that 49 tokens still know where small things are.
     With `object_grid` a token also carries what a small head says of the 8×8-pixel cells in it: where objects of the
     class that the tower was taught are centred, how many they are, and where the clearest of them begins and ends.
+    With `summary_token` a token for the whole picture comes first; `scene_lists` (closed lists of scenes) and `words`
+    name what it tells beside the mean of the head's map.
     """
 
     model_type = "efficientnet_lite_vision"
@@ -55,14 +52,18 @@ class EfficientNetLiteConfig(PreTrainedConfig):
     fine_strides: list[int] | tuple[int, ...] = (8, 16)
     object_grid: bool = False
     object_class: str = "storage tank"
+    summary_token: bool = False
+    scene_lists: list[list[str]] | tuple[tuple[str, ...], ...] = ()
+    words: list[str] | tuple[str, ...] = ()
     initializer_range: float = 0.02
 
     @property
     def hidden_size(self) -> int:
-        """Width D of a token: Lite0's head plus, per fine level, channels × cells per token."""
+        """Width D of a token: Lite0's head, per fine level channels × cells per token, the grid, the summary."""
         fine = (STAGES[FINE_LEVELS[s]][3] * (TOKEN_STRIDE // s) ** 2 for s in self.fine_strides)
         grid = GRID_CHANNELS if self.object_grid else 0
-        return HEAD_CHANNELS + sum(fine) + grid
+        told = sum(map(len, self.scene_lists)) + len(self.words) if self.summary_token else 0
+        return HEAD_CHANNELS + sum(fine) + grid + told
 
 
 class SameConv(nn.Conv2d):
@@ -97,71 +98,11 @@ class InvertedResidual(nn.Module):
         return x + y if self.skip else y
 
 
-class ObjectGrid(nn.Module):
-    """Where objects of the class it was taught are, after CenterNet (Zhou et al. 2019): logits (B, 5, H/8, W/8).
-
-    The channels are presence of a centre in the cell, its offset x, y from the cell's corner (as shares of the cell)
-    and the object's width and height (as shares of the picture), all before the sigmoid.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        channels = sum(STAGES[FINE_LEVELS[stride]][3] for stride in (8, 16))
-        self.hidden = nn.Conv2d(channels, 64, 3, padding=1)
-        self.out = nn.Conv2d(64, 5, 1)
-
-    def forward(self, maps: Mapping[int, Tensor]) -> Tensor:
-        coarse = F.interpolate(maps[16], scale_factor=2.0, mode="nearest")
-        return self.out(F.relu(self.hidden(torch.cat([maps[8], coarse], dim=1))))
-
-    def told(self, logits: Tensor) -> Tensor:
-        """What the tokens carry of it, (B, N, GRID_CHANNELS): the presence in each cell and their sum; and of the
-        clearest object its extent and, as waves, left, top, right and bottom edge, faded where nothing is clear."""
-        presence, boxes = logits.float().sigmoid(), grid_boxes(logits.float())
-        per_token = TOKEN_STRIDE // GRID_STRIDE
-
-        def cells(x: Tensor) -> Tensor:  # (B, C, H/8, W/8) → (B, N, C, cells of a token)
-            batch, channels = x.shape[:2]
-            x = F.pixel_unshuffle(x, per_token)
-            return x.reshape(batch, channels, per_token**2, -1).permute(0, 3, 1, 2)
-
-        present = cells(presence[:, :1])  # (B, N, 1, 16)
-        clear = present.square()
-        clear = clear / clear.sum(dim=-1, keepdim=True).clamp(min=1e-6)
-        box = (cells(boxes) * clear).sum(dim=-1)  # (B, N, 4)
-        strength = present.amax(dim=-1)  # (B, N, 1)
-        extent = ((box[..., 2:] - box[..., :2]).clamp(min=0).prod(dim=-1, keepdim=True) + 1e-6).sqrt()
-        frequencies = 2 * math.pi * torch.logspace(-2, 3, BOX_WAVES, base=2.0, device=box.device)
-        angles = (box[..., None] * frequencies).flatten(2)
-        waves = strength * torch.cat([angles.sin(), angles.cos()], dim=-1)
-        count = present.sum(dim=-1)
-        parts = [
-            PRESENCE_GAIN * present[:, :, 0],
-            COUNT_GAIN * count,
-            EXTENT_GAIN * strength * extent,
-            WAVE_GAIN * waves,
-        ]
-        return torch.cat(parts, dim=-1).to(logits.dtype)
-
-
-def grid_boxes(logits: Tensor) -> Tensor:
-    """Boxes (B, 4, H/8, W/8) that an object grid's logits say, xyxy as shares of the picture, one per cell."""
-    _, _, rows, columns = logits.shape
-    corner = torch.stack(
-        torch.meshgrid(
-            torch.arange(columns, device=logits.device),
-            torch.arange(rows, device=logits.device),
-            indexing="xy",
-        )
-    )
-    scale = torch.tensor([columns, rows], device=logits.device)[:, None, None]
-    centre = (corner + logits[:, 1:3].sigmoid()) / scale
-    half = logits[:, 3:].sigmoid() / 2
-    return torch.cat([centre - half, centre + half], dim=1)
-
-
 class EfficientNetLiteModel(PreTrainedModel):
-    """Pixels (B, 3, H, W) → tokens (B, N, D), in reading order, with a learned position embedding added."""
+    """Pixels (B, 3, H, W) → tokens (B, N, D), in reading order, with a learned position embedding added.
+
+    With a summary token it is the first of then N + 1 tokens.
+    """
 
     config: EfficientNetLiteConfig
     config_class = EfficientNetLiteConfig
@@ -186,7 +127,11 @@ class EfficientNetLiteModel(PreTrainedModel):
         self.norms = nn.ModuleList([nn.LayerNorm(HEAD_CHANNELS)])
         for stride in config.fine_strides:
             self.norms.append(nn.LayerNorm(STAGES[FINE_LEVELS[stride]][3] * (TOKEN_STRIDE // stride) ** 2))
-        self.grid = ObjectGrid() if config.object_grid else None
+        self.grid = ObjectGrid(*(STAGES[FINE_LEVELS[s]][3] for s in (8, 16))) if config.object_grid else None
+        self.summary = None
+        if config.summary_token:
+            self.summary = SceneSummary(HEAD_CHANNELS, config.scene_lists, config.words)
+            self.summary_position_embedding = nn.Parameter(torch.zeros(1, config.hidden_size))
         side = config.image_size // TOKEN_STRIDE
         self.position_embedding = nn.Parameter(sine_positions(side, config.hidden_size))
         self.post_init()
@@ -217,8 +162,15 @@ class EfficientNetLiteModel(PreTrainedModel):
             norm(level.flatten(2).transpose(1, 2)) for norm, level in zip(self.norms, levels, strict=True)
         ]
         if self.grid is not None:
-            parts.append(self.grid.told(self.grid(maps)))
-        tokens = torch.cat(parts, dim=-1) + self._positions(*levels[0].shape[-2:])
+            parts.append(self.grid.told(self.grid(maps[8], maps[16])))
+        tokens = torch.cat(parts, dim=-1)
+        tokens = F.pad(tokens, (0, self.config.hidden_size - tokens.shape[-1]))  # what only the summary tells
+        tokens = tokens + self._positions(*levels[0].shape[-2:])
+        if self.summary is not None:
+            mean, told = self.summary.told(maps[TOKEN_STRIDE].mean(dim=(2, 3)))
+            between = tokens.shape[-1] - mean.shape[-1] - told.shape[-1]
+            first = torch.cat([F.pad(mean, (0, between)), told], dim=-1) + self.summary_position_embedding
+            tokens = torch.cat([first[:, None], tokens], dim=1)
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
 
     @torch.inference_mode()
@@ -229,7 +181,8 @@ class EfficientNetLiteModel(PreTrainedModel):
         shares of the picture, and their presence (n,), the clearest first. Nothing where the tower has no grid."""
         if self.grid is None:
             return [(pixel_values.new_zeros(0, 4), pixel_values.new_zeros(0)) for _ in pixel_values]
-        logits = self.grid(self.features(pixel_values)).float()
+        maps = self.features(pixel_values)
+        logits = self.grid(maps[8], maps[16]).float()
         presence_BHW = logits[:, 0].sigmoid()
         peaks_BHW = presence_BHW == F.max_pool2d(presence_BHW[:, None], 3, 1, 1)[:, 0]
         found = []
@@ -247,6 +200,8 @@ class EfficientNetLiteModel(PreTrainedModel):
         if module is self:
             side = self.config.image_size // TOKEN_STRIDE
             init.copy_(self.position_embedding, sine_positions(side, self.config.hidden_size))
+            if self.summary is not None:
+                init.zeros_(self.summary_position_embedding)
 
 
 def sine_positions(side: int, width: int, amplitude: float = 0.5) -> Tensor:

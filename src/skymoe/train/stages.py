@@ -16,7 +16,8 @@ from transformers import AutoConfig, AutoProcessor, default_data_collator
 
 from skymoe.data.sources import get_source
 from skymoe.errors import UserError
-from skymoe.models.efficientnet_lite import GRID_STRIDE, EfficientNetLiteModel
+from skymoe.models.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel
+from skymoe.models.object_grid import GRID_STRIDE
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration, SkyMoeProcessor
 from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 from skymoe.sample import Sample
@@ -29,11 +30,13 @@ from .nano import build_config, build_dense_model, build_processor, imagenet_tow
 from .pixels import TrainingPixels
 from .pointing import PointingLoss
 from .recipe import AnyStage, DenseStage, ExpertStage, Recipe, TowerStage
-from .tower import TowerTargets, TowerWithHeads, prepare_for_tower
+from .tower import TowerLoss, TowerTargets, prepare_for_tower
 from .trainer import train_stage
 from .vocabulary import BOX_TOKENS
 
 CANONICAL_SHARE = 0.3
+# The parts of the tower that the stages with a decoder leave as they are, unless `tower_learning_rate` says otherwise.
+TAUGHT_BEFORE = ("stem", "stages", "head", "grid", "summary.scene", "summary.word")
 
 log = logging.getLogger(__name__)
 
@@ -82,15 +85,15 @@ class Training:
     def _tower(self, stage: TowerStage, target: Path) -> None:
         torch.manual_seed(self.recipe.seed)
         samples = [item for group in self.groups for item in group.items if isinstance(item, Sample)]
-        tower = imagenet_tower(self.recipe.model.vision_weights)
-        targets = TowerTargets(samples, tower.config.object_class)
-        model = TowerWithHeads(tower, targets)
+        targets = TowerTargets(samples, EfficientNetLiteConfig().object_class)
+        tower = imagenet_tower(self.recipe.model.vision_weights, targets.lists, targets.words)
+        model = TowerLoss(tower, targets)
         side = model.vision_tower.config.image_size // GRID_STRIDE
         pictures = self._pictures(stage, prepare_for_tower(targets, self.pixels, side))
         rate = stage.learning_rate
 
         def learning_rate_of(name: str) -> float:
-            return rate if name.startswith("vision_tower.") else rate * 5  # the heads start from nothing
+            return rate * 5 if name.startswith("vision_tower.summary.") else rate  # these start from nothing
 
         train_stage(
             self.recipe, stage, model, pictures, default_data_collator, target.parent, learning_rate_of
@@ -105,7 +108,7 @@ class Training:
             model = SkyMoeForConditionalGeneration.from_pretrained(previous, dtype=torch.float32)
         else:
             model = self._new_dense(previous)
-        taught = tuple(f"model.vision_tower.{part}" for part in ("stem", "stages", "head", "grid"))
+        taught = tuple(f"model.vision_tower.{part}" for part in TAUGHT_BEFORE)
 
         def learning_rate_of(name: str) -> float:
             return stage.tower_learning_rate if name.startswith(taught) else stage.learning_rate
@@ -119,7 +122,7 @@ class Training:
             tower = imagenet_tower(self.recipe.model.vision_weights)
         else:
             tower = EfficientNetLiteModel.from_pretrained(tower_folder)
-        config = build_config(self.recipe.model, self.processor)
+        config = build_config(self.recipe.model, self.processor, tower.config)
         coordinates = self.processor.tokenizer.convert_tokens_to_ids(list(BOX_TOKENS))
         return build_dense_model(config, tower, self.recipe.seed, coordinates)
 

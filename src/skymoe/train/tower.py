@@ -1,7 +1,7 @@
 """Before stage I: the ImageNet tower learns overhead pictures.
 
-Three small heads ask it what the decoder will need: the scene and the content words of the captions (thrown away
-afterwards), and on a 28×28 grid where the annotated objects are and how large (kept: its map joins the tokens).
+Three small heads ask it what the decoder will need: the scene and the content words of the captions (what they say
+becomes the summary token), and on a 28×28 grid where the annotated objects are and how large (it joins the tokens).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skymoe.models.efficientnet_lite import HEAD_CHANNELS, EfficientNetLiteModel
+from skymoe.models.efficientnet_lite import EfficientNetLiteModel
 from skymoe.sample import Sample
 
 _WORD = re.compile(r"[a-z]{3,}")
@@ -76,14 +76,12 @@ class TowerTargets:
         }
 
 
-class TowerWithHeads(nn.Module):
-    """The tower with two passing teachers, and its own object grid; `forward` returns their summed loss."""
+class TowerLoss(nn.Module):
+    """The tower and what is asked of its summary and its object grid; `forward` returns the summed loss."""
 
     def __init__(self, tower: EfficientNetLiteModel, targets: TowerTargets) -> None:
         super().__init__()
         self.vision_tower = tower
-        self.scene = nn.Linear(HEAD_CHANNELS, targets.offsets[-1])
-        self.word = nn.Linear(HEAD_CHANNELS, len(targets.words))
         assert tower.grid is not None
         assert tower.grid.out.bias is not None
         nn.init.constant_(tower.grid.out.bias, -4.0)  # almost every cell is empty: begin by saying so
@@ -105,16 +103,17 @@ class TowerWithHeads(nn.Module):
     ) -> dict[str, Tensor]:
         maps = self.vision_tower.features(pixel_values)
         pooled = F.dropout(maps[32].mean(dim=(2, 3)), 0.2, self.training)
-        logits = self.scene(pooled).float().masked_fill(~self.members[scene_list], -30.0)
+        assert self.vision_tower.summary is not None
+        logits = self.vision_tower.summary.scene(pooled).float().masked_fill(~self.members[scene_list], -30.0)
         known = scene >= 0
         scene_loss = F.cross_entropy(logits[known], scene[known], reduction="sum") / len(scene)
         told = words[:, :1] >= 0
         word_loss = F.binary_cross_entropy_with_logits(
-            self.word(pooled).float(), words.clamp(min=0), reduction="none"
+            self.vision_tower.summary.word(pooled).float(), words.clamp(min=0), reduction="none"
         )
         word_loss = (word_loss * told).sum() / len(scene) / 10
         assert self.vision_tower.grid is not None
-        predicted = self.vision_tower.grid(maps).float()
+        predicted = self.vision_tower.grid(maps[8], maps[16]).float()
         seen = grid[:, 0] >= 0
         weight = 1 + 9 * grid[:, 0].clamp(min=0)
         heat = F.binary_cross_entropy_with_logits(

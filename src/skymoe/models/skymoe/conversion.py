@@ -29,7 +29,7 @@ RENAMED = (
 )
 # Buffers that older versions saved and the model computes by itself.
 COMPUTED = re.compile(r"(^|\.)(rotary_emb\.inv_freq|position_ids)$")
-# Towers whose picture size can be changed: name of the position embedding, tokens before the patches.
+# Towers whose picture size can be changed: name of the position embedding, its rows before those of the patches.
 TOWERS = {
     "clip_vision_model": ("embeddings.position_embedding.weight", 1),
     "siglip_vision_model": ("embeddings.position_embedding.weight", 0),
@@ -117,6 +117,12 @@ def plan_tensors(
             f"{reader.folder} holds {len(sources)} tensors that its config.json does not tell of, such as "
             f"{next(iter(sources.values()))}: give a plain LLaVA checkpoint"
         )
+
+
+def tokens_before_patches(vision: Any) -> int:
+    """Visual tokens of a tower in `TOWERS` that stand for no place: a class token, or a summary token, which has its
+    position apart from the others'."""
+    return TOWERS[vision.model_type][1] + int(getattr(vision, "summary_token", False))
 
 
 def _renamed(old: str) -> str:

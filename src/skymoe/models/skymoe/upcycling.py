@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoProcessor
 from skymoe.errors import UserError
 
 from .configuration_skymoe import SkyMoeConfig
-from .conversion import MOE_WEIGHT, TOWERS, plan_tensors
+from .conversion import MOE_WEIGHT, TOWERS, plan_tensors, tokens_before_patches
 from .modeling_skymoe import SkyMoeForConditionalGeneration, activated_parameters
 from .processing_skymoe import SkyMoeProcessor
 from .shards import CheckpointReader, write_shards
@@ -225,7 +225,7 @@ def _set_image_size(config: SkyMoeConfig, image_size: int | None) -> None:
         vision.image_size = image_size
     side = vision.image_size // vision.patch_size
     dropped = config.vision_feature_select_strategy == "default"
-    config.image_seq_length = side**2 + TOWERS[vision.model_type][1] - dropped
+    config.image_seq_length = side**2 + tokens_before_patches(vision) - dropped
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
@@ -253,7 +253,8 @@ def _write_processor(folder: Path, out: Path, config: SkyMoeConfig) -> bool:
     pictures.do_resize, pictures.do_center_crop = True, False
     if getattr(pictures, "do_pad", None):
         pictures.do_pad = False
-    prefix = TOWERS[vision.model_type][1] if vision.model_type in TOWERS else old.num_additional_image_tokens
+    known = vision.model_type in TOWERS
+    prefix = tokens_before_patches(vision) if known else old.num_additional_image_tokens
     SkyMoeProcessor(
         pictures,
         tokenizer,
