@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skymoe.cli.answering import printable
+from skymoe.cli.progress import progress
 from skymoe.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from skymoe.augment import Settings
     from skymoe.data.sources import Source
@@ -145,8 +145,8 @@ def check_folder(
     """Check every edited picture of a folder against its original and its annotation; exit code 1 for faults."""
     from skymoe.augment import recheck
 
-    with _progress("checked", None) as watch:
-        found = recheck(folder, watch)
+    with progress() as watch:
+        found = recheck(folder, watch("checked", None))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
@@ -182,9 +182,10 @@ def _build(
     described = ", ".join([*dict.fromkeys(names), *sorted(option or ())])
     described += f"; split {split}" + (f", a choice of {limit}" if limit else "")
     try:
-        with _progress(settings.kind, total) as watch:
+        with progress() as watch:
             report = build(
-                stream, out, settings, source=described, workers=workers or cores, fresh=fresh, watch=watch,
+                stream, out, settings, source=described, workers=workers or cores, fresh=fresh,
+                watch=watch(settings.kind, total),
                 quarantined=lambda: sum(len(source.quarantined) for source in chosen),
             )  # fmt: skip
     except KeyboardInterrupt:
@@ -258,25 +259,3 @@ def _print(report: dict[str, Any], out: Path, written: list[str]) -> None:
         typer.echo(f"  quarantined by the reader: {report['quarantined']:,}")
     for path in written:
         typer.echo(f"Sheet: {path}")
-
-
-@contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar with time left where the total is known; nothing without a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda more: progress.advance(task, more)

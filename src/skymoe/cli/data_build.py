@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from skymoe.cli.data import Root, data
-
-if TYPE_CHECKING:
-    from skymoe.data.corpus.build import Advance, Watch
+from skymoe.cli.progress import progress
 
 Corpus = Annotated[Path, typer.Argument(metavar="CORPUS", help="The folder of a finished corpus.")]
 Workers = Annotated[
@@ -44,7 +40,7 @@ def build_corpus(
     changes = [*(overrides or ()), *([f"output={json.dumps(str(out))}"] if out else ())]
     loaded = load_corpus_recipe(recipe, [*changes, *(["absent=skip"] if skip_absent else ())])
     try:
-        with _progress() as watch:
+        with progress() as watch:
             manifest = build(loaded, workers=workers, fresh=fresh, watch=watch)
     except KeyboardInterrupt:
         typer.echo(f"Stopped. The same command continues; what is there is in {loaded.output}.", err=True)
@@ -94,7 +90,7 @@ def check_corpus(
     """
     from skymoe.data.corpus.checking import check
 
-    with _progress() as watch:
+    with progress() as watch:
         report = check(corpus, workers=workers, watch=watch)
         if leakage:
             from skymoe.data.corpus.leakage import find_leaks, write_exclusions
@@ -168,29 +164,3 @@ def _console() -> Any:
     if not console.is_terminal:
         console.width = 160  # a file or a pipe need not be cut to a terminal's width
     return console
-
-
-@contextmanager
-def _progress() -> Iterator[Watch]:
-    """A bar for each step; without a terminal nothing."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as progress:
-
-        def watch(name: str, total: int | None) -> Advance:
-            task = progress.add_task(name, total=total)
-            return lambda more: progress.advance(task, more)
-
-        yield watch

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from skymoe.evaluation.running import Watch
+from skymoe.cli.progress import progress
 
 
 def evaluate(
@@ -81,7 +78,7 @@ def evaluate(
     engine.batch_size = batch_size
     console = Console(stderr=True)
     try:
-        with _progress(console) as watch:
+        with progress(console, ended="answers") as watch:
             found = evaluate_model(
                 engine, {"name": name, "weights": weights}, chosen, where, settings, fresh=fresh, watch=watch
             )
@@ -112,36 +109,3 @@ def _print_table(found: dict[str, Any]) -> None:
     console.print(report.table(found))
     for note in report.notes(found):
         console.print(f"· {note}", markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress(console: Any) -> Iterator[Watch]:
-    """A progress bar for each pass over a benchmark; without a terminal a line at its end."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as progress:
-
-        def watch(name: str, questions: int) -> Callable[[int], None]:
-            task = progress.add_task(name, total=questions)
-            done = 0
-
-            def advance(more: int) -> None:
-                nonlocal done
-                done += more
-                progress.advance(task, more)
-                if done == questions and not console.is_terminal:
-                    console.print(f"{name}: {questions:,} answers", markup=False, highlight=False)
-
-            return advance
-
-        yield watch

@@ -24,7 +24,7 @@ from skymoe.evaluation.scoring import require, score_records
 _DECISIVE = (".safetensors", ".json", ".jinja", ".model", ".txt")
 _HASHED_WHOLE = 2**30
 Advance = Callable[[int], None]
-Watch = Callable[[str, int], Advance]
+Watch = Callable[[str, int | None], Advance]
 """Told the name and the number of questions of each pass; gives what is to be told their progress."""
 
 

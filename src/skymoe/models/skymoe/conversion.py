@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from math import isqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
