@@ -2,16 +2,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evaluation.benchmarks import mgrs_style
 from skymoe.answer import Answer
 from skymoe.data.sources import data_root
 from skymoe.evaluation.benchmarks import Item
 from skymoe.tasks import Query, get_task
 
+OFFICIAL = (
+    "sydney_captions", "rsitmd", "nwpu_captions", "rsvqa_lr", "rsvqa_hr", "dior_rsvg", "rsvg", "avvg", "rrsis_d", "vrsbench",
+    "rsod", "hrrsd", "nwpu_vhr10", "dota", "visdrone", "resisc45", "whu_rs19",
+)  # fmt: skip
 MINIATURES = Path(__file__).parents[1] / "fixtures" / "data"
 
 
@@ -50,6 +56,18 @@ class ByPixels:
 @pytest.fixture
 def miniatures() -> Path:
     return MINIATURES
+
+
+@pytest.fixture(scope="session")
+def official_miniatures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with every data set of the paper's benchmarks in small: the checked-in ones and generated ones."""
+    root = tmp_path_factory.mktemp("official")
+    for name in ("UCM-Captions", "RSICD", "AID"):
+        (root / name).symlink_to(MINIATURES / name)
+    for name in OFFICIAL:
+        import_module(f"data.sources.miniatures.{name}").write(root)
+    mgrs_style.write(root)
+    return root
 
 
 @pytest.fixture

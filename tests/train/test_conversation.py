@@ -56,7 +56,8 @@ def test_packed_equals_separate(processor: SkyMoeProcessor) -> None:
         num_attention_heads=2, tie_word_embeddings=True,
     )  # fmt: skip
     config = SkyMoeConfig(
-        vision_config=EfficientNetLiteConfig(summary_token=True).to_dict(), text_config=text.to_dict(), vision_feature_layer=-1,
+        vision_config=EfficientNetLiteConfig(summary_token=True).to_dict(),
+        text_config=text.to_dict(), vision_feature_layer=-1,
         vision_feature_select_strategy="full", image_token_index=processor.image_token_id, num_experts=4,
         router_aux_loss_coef=0.0,
     )  # fmt: skip
