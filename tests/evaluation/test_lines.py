@@ -211,7 +211,7 @@ def test_references_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"line 1: .* says nothing of its id"):
         read_lines(answers, "count", references={})
     write(truth, {"id": 1}, {"id": "1"})
-    with pytest.raises(UserError, match="line 2: its id .* is there already"):
+    with pytest.raises(UserError, match=r"line 2: its id .* is there already"):
         read_references(truth)
     write(truth, {"reference": 1})
     with pytest.raises(UserError, match="line 1: it has no"):
@@ -262,10 +262,12 @@ _json = st.recursive(
 )
 def test_any_value_of_any_field_is_taken_or_named(tmp_path: Path, task: str, key: str, value: Any) -> None:
     path = write(tmp_path / "p.jsonl", changed(task, **{key: value}))
+    message = ""
     try:
         found = read_lines(path, task)
     except UserError as error:
-        assert "line 1: " in str(error)
-        assert len(str(error).splitlines()) == 1
+        message = str(error)
     else:
         assert len(found.records) == 1
+    assert not message or "line 1: " in message
+    assert len(message.splitlines()) <= 1

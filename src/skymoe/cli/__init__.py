@@ -17,6 +17,7 @@ from skymoe.cli.data_build import data
 from skymoe.cli.demo import demo
 from skymoe.cli.evaluate import evaluate
 from skymoe.cli.ground import ground
+from skymoe.cli.score import score
 from skymoe.cli.train import train
 from skymoe.cli.upcycle import upcycle
 from skymoe.errors import UserError
@@ -36,6 +37,7 @@ app.add_typer(data, name="data", rich_help_panel=MAKING)
 app.add_typer(augment, name="augment", rich_help_panel=MAKING)
 app.command("train", rich_help_panel=MAKING)(train)
 app.command("eval", rich_help_panel=MAKING)(evaluate)
+app.command("score", rich_help_panel=MAKING)(score)
 app.command("upcycle", rich_help_panel=MAKING)(upcycle)
 
 

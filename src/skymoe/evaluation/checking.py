@@ -14,7 +14,6 @@ classify      ``reference`` (text), which is one of ``labels``
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -52,7 +51,8 @@ def quoted(value: object) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (ValueError, TypeError, RecursionError):
-        text = repr(type(value).__name__)
+        text = kind_of(value)
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
@@ -101,12 +101,7 @@ def _numbers(value: object) -> list[float] | None:
 
 def _is_number(value: object) -> bool:
     """A finite number of a sane size; a number beyond it would overflow in an area."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value if isinstance(value, float) else min(max(value, -1), 1))
-        and abs(value) <= LARGEST_SIDE
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_SIDE
 
 
 def _caption(line: Line, labels: Sequence[str], size: tuple[float, float] | None) -> dict[str, Any]:
@@ -142,33 +137,66 @@ def _classify(line: Line, labels: Sequence[str], size: tuple[float, float] | Non
 
 def _ground(line: Line, labels: Sequence[str], size: tuple[float, float] | None) -> dict[str, Any]:
     reference = line.get("reference")
-    as_text = isinstance(reference, str)
-    width, height = _size(line, size or (HUNDREDTHS if as_text else None))
-    if as_text:
-        assert isinstance(reference, str)
-        boxes = parse_boxes(reference, width, height, "geochat")
-        if len(boxes) != 1:
-            raise ValueError(f'its "reference" {quoted(reference)} holds {len(boxes)} boxes, not one')
-        box, polygon = list(boxes[0].enclosing().xyxy), list(boxes[0].polygon()) if boxes[0].angle else None
-    else:
-        values = _numbers(reference)
-        if values is None or len(values) not in (4, 8):
-            raise ValueError(_wrong(line, "reference", "a box of 4 numbers, 4 corners, or one in text"))
-        polygon = values if len(values) == 8 else _numbers(line.get("polygon"))
-        box = list(polygon_bounds(polygon)) if len(values) == 8 and polygon else values
+    relative = isinstance(reference, str) and size is None and "width" not in line and "height" not in line
+    width, height = picture_size(line, HUNDREDTHS if relative else size)
+    box, polygon = _reference(line, width, height)
     if not (box[0] < box[2] and box[1] < box[3]):
         raise ValueError(f'its "reference" {quoted(reference)} has no area')
     if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
-        raise ValueError(f'its "reference" {quoted(reference)} lies outside the picture ({width:g} × {height:g})')
+        raise ValueError(
+            f'its "reference" {quoted(reference)} lies outside the picture ({width:g} × {height:g})'
+        )
     fields: dict[str, Any] = {"reference": box, "width": width, "height": height}
-    if polygon and len(polygon) >= 6 and len(polygon) % 2 == 0 and polygon_area(polygon) > 0:
-        fields["polygon"] = list(polygon) if len(polygon) == 8 else list(oriented_box(polygon).polygon())
+    if polygon:
+        # An outline becomes the rectangle around it: overlaps are exact for convex corners only.
+        fields["polygon"] = polygon if is_convex(polygon) else list(oriented_box(polygon).polygon())
     if "input_size" in line:
         fields["input_size"] = _pair(line, "input_size")
+    if relative:
+        fields["relative"] = True
     return fields
 
 
-def _size(line: Line, default: tuple[float, float] | None) -> tuple[float, float]:
+def _reference(line: Line, width: float, height: float) -> tuple[list[float], list[float] | None]:
+    """The horizontal box, and the outline where there is one."""
+    reference = line.get("reference")
+    if isinstance(reference, str):
+        boxes = parse_boxes(reference, width, height, "geochat")
+        if len(boxes) != 1:
+            raise ValueError(f'its "reference" {quoted(reference)} holds {len(boxes)} boxes, not one')
+        (found,) = boxes
+        outline = list(found.polygon()) if found.angle else _outline(line)
+        return list(found.enclosing().xyxy), outline
+    values = _numbers(reference)
+    if values is None or len(values) not in (4, 8):
+        raise ValueError(_wrong(line, "reference", "a box of 4 numbers, 4 corners, or one in text"))
+    return (values, _outline(line)) if len(values) == 4 else (list(polygon_bounds(values)), values)
+
+
+def _outline(line: Line) -> list[float] | None:
+    if line.get("polygon") is None:
+        return None
+    values = _numbers(line["polygon"])
+    if values is None or len(values) < 6 or len(values) % 2 or polygon_area(values) <= 0:
+        raise ValueError(_wrong(line, "polygon", "corners x1, y1, x2, y2, … around an area"))
+    return values
+
+
+def is_convex(polygon: Sequence[float]) -> bool:
+    """Whether four corners x1, y1, …, x4, y4 turn one way throughout."""
+    if len(polygon) != 8:
+        return False
+    points = [(polygon[i], polygon[i + 1]) for i in range(0, 8, 2)]
+    turns = []
+    for (ax, ay), (bx, by), (cx, cy) in zip(
+        points, points[1:] + points[:1], points[2:] + points[:2], strict=True
+    ):
+        turns.append((bx - ax) * (cy - by) - (by - ay) * (cx - bx))
+    return all(turn >= 0 for turn in turns) or all(turn <= 0 for turn in turns)
+
+
+def picture_size(line: Line, default: tuple[float, float] | None) -> tuple[float, float]:
+    """A line's ``width`` and ``height``, or the default where it has neither; ValueError where they are no sides."""
     if default is not None and line.get("width") is None and line.get("height") is None:
         return default
     sides = []

@@ -21,6 +21,7 @@ LONGEST = 1 << 20
 """Bytes of a line: no answer is that long, and a text without line ends must not fill the memory."""
 LARGEST_ARRAY = 1 << 29
 """Bytes of a file that is one JSON array, which must be read as a whole."""
+MOST_DIGITS = 100
 _NAMED = 5
 _NUMBERED = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -130,9 +131,7 @@ def identity(line: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _completed(
-    line: dict[str, Any], references: Mapping[str, Mapping[str, Any]] | None
-) -> dict[str, Any]:
+def _completed(line: dict[str, Any], references: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
     if references is None:
         return line
     name = identity(line)
@@ -199,11 +198,13 @@ def _lines(raw: Iterator[bytes]) -> Iterator[Entry]:
 def _array(content: bytes, path: Path) -> list[Entry] | None:
     """The entries of a file that is one array; None where it is not, after all."""
     if len(content) > LARGEST_ARRAY:
-        raise UserError(f"{path} is a JSON array of more than {LARGEST_ARRAY:,} bytes: write one object a line")
+        raise UserError(
+            f"{path} is a JSON array of more than {LARGEST_ARRAY:,} bytes: write one object a line"
+        )
     found: list[Entry] = []
     try:
         values = _decoded(content.removeprefix(b"\xef\xbb\xbf"))
-    except _ExtraData:
+    except _ExtraDataError:
         return None
     except ValueError as error:
         raise UserError(f"{path} is no sound JSON array: {error}; write one object a line") from error
@@ -215,14 +216,16 @@ def _array(content: bytes, path: Path) -> list[Entry] | None:
     return found
 
 
-class _ExtraData(ValueError):
+class _ExtraDataError(ValueError):
     """More follows behind a whole JSON value."""
 
 
 def _decoded(text: bytes) -> Any:
     """The JSON value; ValueError with a plain reason for everything that is none."""
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=_no_number, object_pairs_hook=_pairs)
+        return json.loads(
+            text.decode("utf-8"), parse_int=_integer, parse_constant=_no_number, object_pairs_hook=_pairs
+        )
     except UnicodeDecodeError as error:
         raise ValueError("it is not UTF-8") from error
     except RecursionError as error:
@@ -230,10 +233,13 @@ def _decoded(text: bytes) -> Any:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, " if error.lineno > 1 else ""
         reason = f"it is no JSON ({error.msg}, {place}column {error.colno})"
-        raise (_ExtraData if error.msg == "Extra data" else ValueError)(reason) from error
-    except ValueError as error:
-        # Python's own limit of digits speaks of interpreter settings.
-        raise ValueError("one of its numbers is far too long" if "digits" in str(error) else str(error)) from error
+        raise (_ExtraDataError if error.msg == "Extra data" else ValueError)(reason) from error
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"one of its numbers has {len(digits):,} digits")
+    return int(digits)
 
 
 def _no_number(name: str) -> None:

@@ -1,23 +1,23 @@
 """From prediction lines to numbers, without the model and without the data set.
 
-A line is ``{"id", "prediction", …}`` with the raw text and the reference: ``references`` (captions), ``reference`` and
-``question_type`` (vqa), ``reference`` box with ``width`` and ``height`` in pixels (ground), an integer ``reference``
-(count), ``reference`` and ``labels`` (classify).
+A line is ``{"id", "prediction", …}`` with the raw text and the reference, as :mod:`skymoe.evaluation.checking` says.
+Two protocols, never mixed: ``standard`` is this project's; ``paper`` follows the rules that presumably stand behind the
+SkyMoE paper's tables, and is for comparison with them only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import skymoe
-from skymoe.answer import Answer
+from skymoe.errors import UserError
 from skymoe.evaluation.intervals import Metrics
-from skymoe.evaluation.metrics import caption, classify, count, ground, vqa
-from skymoe.tasks import get_task
+from skymoe.evaluation.judging import JUDGES, Record, Verdict
+from skymoe.evaluation.metrics import caption
 
-Record = Mapping[str, Any]
+PROTOCOLS = ("standard", "paper")
 # Names of the metrics that a table shows; the report's JSON has all of them.
 HEADLINES = {
     "caption": ("bleu4", "meteor", "rouge_l", "cider"),
@@ -32,7 +32,10 @@ PERCENT = frozenset(("oa", "aa", "accuracy", "mean_class_recall", "acc@0.5", "ac
 
 @dataclass(frozen=True)
 class Score:
-    """``unparsable`` is a share of ``n``; ``by`` has the metrics of parts (question types, classes)."""
+    """``unparsable`` is a share of ``n``; ``by`` has the metrics of parts (question types, classes).
+
+    ``items`` is one ``{"id", "parsed", "correct", …}`` a record, in order; it is no part of :meth:`to_dict`.
+    """
 
     task: str
     protocol: str
@@ -42,34 +45,81 @@ class Score:
     by: dict[str, Metrics] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     implementation: dict[str, str] = field(default_factory=dict)
+    items: list[dict[str, Any]] = field(default_factory=list, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
+        """Plain JSON types; the items are left out."""
+        found = asdict(self)
+        del found["items"]
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """What ``skymoe score --json`` prints: the notes stand among the implementation's words."""
+        found = self.to_dict()
+        found["implementation"] = {**self.implementation, **found.pop("notes")}
+        return found
 
 
-def score_records(task: str, records: Sequence[Record], *, seed: int = 0) -> Score:
-    """Score prediction lines of one task by the standard protocol; an answer that cannot be read is wrong.
+def score_records(
+    task: str,
+    records: Sequence[Record],
+    *,
+    protocol: str = "standard",
+    boxes: str = "geochat",
+    seed: int = 0,
+) -> Score:
+    """Score prediction lines of one task; an answer that cannot be read is wrong and stays in the denominator.
 
-    Raises UserError where a metric's package is missing.
+    ``boxes`` is the notation of grounding answers (:func:`skymoe.boxes.parse_boxes`); "auto" is decided once for all
+    records. ``seed`` is the bootstrap's. Raises UserError for an unknown protocol or notation, and where a metric's
+    package is missing.
     """
     assert records, "nothing to score"
-    answers = [_parse(task, record) for record in records]
-    metrics, by, notes = _SCORERS[task](records, answers, seed)
+    check_protocol(protocol)
+    verdict: Verdict = JUDGES[protocol][task](records, boxes, seed)
+    items = [
+        {"id": record.get("id", number), **item}
+        for number, (record, item) in enumerate(zip(records, verdict.items, strict=True))
+    ]
     return Score(
         task=task,
-        protocol="standard",
+        protocol=protocol,
         n=len(records),
-        unparsable=sum(not answer.parsed for answer in answers) / len(answers),
-        metrics=metrics,
-        by=by,
-        notes=notes,
-        implementation=implementation(task),
+        unparsable=sum(item["parsed"] is None for item in items) / len(items),
+        metrics=verdict.metrics,
+        by=verdict.by,
+        notes=verdict.notes,
+        implementation={**implementation(task), **verdict.implementation},
+        items=items,
     )
 
 
-def require(task: str) -> None:
+def details(
+    task: str,
+    records: Sequence[Record],
+    *,
+    protocol: str = "standard",
+    boxes: str = "geochat",
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """One ``{"id", "parsed", "correct"}`` a record, in order; ``parsed`` is None where nothing could be read.
+
+    ``parsed`` is the caption, the normalised answer, the box in pixels, the integer, the label. Captions are neither
+    right nor wrong (``correct`` is None) and have their scores by metric; boxes have their ``iou``, and are right at
+    0.5 or more. :attr:`Score.items` has the same without scoring twice.
+    """
+    return score_records(task, records, protocol=protocol, boxes=boxes, seed=seed).items
+
+
+def check_protocol(protocol: str) -> None:
+    """Raises UserError for an unknown one."""
+    if protocol not in PROTOCOLS:
+        raise UserError(f"no protocol is called {protocol!r}: choose standard or paper")
+
+
+def require(task: str, protocol: str = "standard") -> None:
     """Raises UserError where the task's metrics need a package that is not there: to be told before a model runs."""
+    check_protocol(protocol)
     if task == "caption":
         caption.require()
 
@@ -77,56 +127,3 @@ def require(task: str) -> None:
 def implementation(task: str) -> dict[str, str]:
     """Which code computes the metrics of a task, with versions."""
     return {"skymoe": skymoe.__version__, **(caption.implementation() if task == "caption" else {})}
-
-
-def _parse(task: str, record: Record) -> Answer:
-    size = {"width": record.get("width", 1), "height": record.get("height", 1)}
-    return get_task(task).parse(record["prediction"], labels=record.get("labels") or (), **size)
-
-
-Scored = tuple[Metrics, dict[str, Metrics], dict[str, str]]
-
-
-def _captions(records: Sequence[Record], answers: Sequence[Answer], seed: int) -> Scored:
-    found = caption.evaluate(
-        [r["prediction"] for r in records], [r["references"] for r in records], seed=seed
-    )
-    return found.metrics, {}, found.notes
-
-
-def _questions(records: Sequence[Record], answers: Sequence[Answer], seed: int) -> Scored:
-    lists = (
-        [r["prediction"] for r in records],
-        [r["reference"] for r in records],
-        [r["question_type"] for r in records],
-        [r.get("labels") or () for r in records],
-    )
-    return vqa.score(*lists, seed=seed), vqa.by_kind(*lists), {}
-
-
-def _counts(records: Sequence[Record], answers: Sequence[Answer], seed: int) -> Scored:
-    return (
-        count.score([answer.number for answer in answers], [r["reference"] for r in records], seed=seed),
-        {},
-        {},
-    )
-
-
-def _boxes(records: Sequence[Record], answers: Sequence[Answer], seed: int) -> Scored:
-    # One box a query: of several the first; a turned one is judged by the horizontal box around it.
-    found = [answer.boxes[0].enclosing().xyxy if answer.boxes else None for answer in answers]
-    return ground.score(found, [tuple(r["reference"]) for r in records], seed=seed), {}, {}
-
-
-def _scenes(records: Sequence[Record], answers: Sequence[Answer], seed: int) -> Scored:
-    lists = ([answer.label for answer in answers], [r["reference"] for r in records])
-    return classify.score(*lists, seed=seed), classify.by_class(*lists), {}
-
-
-_SCORERS: dict[str, Callable[[Sequence[Record], Sequence[Answer], int], Scored]] = {
-    "caption": _captions,
-    "vqa": _questions,
-    "count": _counts,
-    "ground": _boxes,
-    "classify": _scenes,
-}
