@@ -14,22 +14,27 @@ from skymoe.data.views import random_view
 from skymoe.pictures import open_sample
 from skymoe.sample import Sample
 
-from .recipe import Views
+from .edits import edited
+from .recipe import Edits, Views
+
+NO_EDITS = Edits()
 
 
 class TrainingPixels:
     """`pixels(sample, rng)` → the sample as the view shows it, and (3, H, W) float32 as the processor makes them."""
 
-    def __init__(self, processor: BaseImageProcessor, views: Views) -> None:
+    def __init__(self, processor: BaseImageProcessor, views: Views, edits: Edits = NO_EDITS) -> None:
         self.size = (processor.size["width"], processor.size["height"])
         # The processor's own arithmetic for one picture, without its per-call overhead; a test compares the two.
         self.mean = torch.tensor(processor.image_mean).view(3, 1, 1)
         self.std = torch.tensor(processor.image_std).view(3, 1, 1)
-        self.views = views
+        self.views, self.edits = views, edits
 
     def __call__(self, sample: Sample, rng: Random, whole: bool = False) -> tuple[Sample, Tensor]:
-        """With `whole` the picture as it is, neither turned nor cropped."""
+        """With `whole` the picture as it is, neither edited, turned nor cropped."""
         picture = open_sample(sample)
+        if not whole:
+            sample, picture = edited(sample, picture, rng, self.edits)
         views = Views(dihedral=False, crop=(1.0, 1.0)) if whole else self.views
         seen, transform = random_view(sample, rng, dihedral=views.dihedral, crop=views.crop)
         picture = transform.apply(picture).resize(self.size, Image.Resampling.BICUBIC)

@@ -26,6 +26,26 @@ class Views(Section):
     brightness: float = Field(default=0.15, ge=0, lt=1)
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Edits(Section):
+    """Shares of the pictures whose objects are masked, moved or recoloured before they are seen (`skymoe augment`).
+
+    `fill` is what a masked object leaves: zero (the paper), mean or inpaint.
+    """
+
+    cutout: Share = 0.0
+    relocate: Share = 0.0
+    recolour: Share = 0.0
+    fill: Literal["zero", "mean", "inpaint"] = "zero"
+
+    @property
+    def shares(self) -> tuple[tuple[str, float], ...]:
+        """Kind of edit and its share, in the order in which they are tried."""
+        return ("cutout", self.cutout), ("relocate", self.relocate), ("recolour", self.recolour)
+
+
 class Data(Section):
     """What is trained on. `questions` caps how many questions of each task one view of a picture is asked."""
 
@@ -45,7 +65,8 @@ class Model(Section):
 class Stage(Section):
     """What every stage says: how long, how many pictures at a time, how fast.
 
-    `weights` (by source; 0 leaves it out) and `questions` (by task) replace those of `data` in this stage.
+    `weights` (by source; 0 leaves it out) and `questions` (by task) replace those of `data` in this stage. `edits`
+    changes pictures before they are seen.
     """
 
     name: str
@@ -57,6 +78,7 @@ class Stage(Section):
     save_every: int = Field(default=250, gt=0)
     weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     questions: dict[str, int] = {}
+    edits: Edits = Edits()
 
 
 class TowerStage(Stage):

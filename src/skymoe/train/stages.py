@@ -52,7 +52,6 @@ class Training:
     def run(self) -> Path:
         """Train all stages; returns the folder of the last stage's model."""
         self.processor = self._processor()
-        self.pixels = TrainingPixels(self.processor.image_processor, self.recipe.data.views)
         previous: Path | None = None
         for stage in self.recipe.stages:
             target = self.output / stage.name / "model"
@@ -82,6 +81,9 @@ class Training:
         groups = _reweighted(self.groups, stage)
         return Pictures(Mixture(groups, stage.steps * stage.batch_size, seed), prepare)
 
+    def _pixels(self, stage: AnyStage) -> TrainingPixels:
+        return TrainingPixels(self.processor.image_processor, self.recipe.data.views, stage.edits)
+
     def _tower(self, stage: TowerStage, target: Path) -> None:
         torch.manual_seed(self.recipe.seed)
         samples = [item for group in self.groups for item in group.items if isinstance(item, Sample)]
@@ -89,7 +91,7 @@ class Training:
         tower = imagenet_tower(self.recipe.model.vision_weights, targets.lists, targets.words)
         model = TowerLoss(tower, targets)
         side = model.vision_tower.config.image_size // GRID_STRIDE
-        pictures = self._pictures(stage, prepare_for_tower(targets, self.pixels, side))
+        pictures = self._pictures(stage, prepare_for_tower(targets, self._pixels(stage), side))
         rate = stage.learning_rate
 
         def learning_rate_of(name: str) -> float:
@@ -163,12 +165,13 @@ class Training:
         encoder = ConversationEncoder(self.processor)
         pad = self.processor.tokenizer.pad_token_id
         most = self.recipe.data.questions | stage.questions
+        pixels = self._pixels(stage)
 
         def prepare(sample: Sample, rng: Random) -> dict[str, Any]:
-            seen, pixel_values = self.pixels(sample, rng)
+            seen, pixel_values = pixels(sample, rng)
             asked = questions_on(seen, rng, most)
             if not asked:  # nothing that is sure of the whole picture is sure of this view of it
-                seen, pixel_values = self.pixels(sample, rng, whole=True)
+                seen, pixel_values = pixels(sample, rng, whole=True)
                 asked = questions_on(seen, rng, most)
             turns = [encoder.encode(messages) for messages in asked]
             return {"pixel_values": pixel_values, "prefix": turns[0][0], "turns": [turn for _, turn in turns]}
