@@ -23,31 +23,13 @@ OURS = "SkyMoE"
 # column (78.8 on UCM) is not the BLEU-4 of table 1 (43.0).
 _COMPARABLE = ("1", "2", "3", "4", "5")
 
-# Where a benchmark's data come from decides what it may be compared with. MGRS-Bench is not here: its pictures and
-# questions are not public, and nothing built in its style is it.
-_DATASETS = {
-    ("caption", "ucm-captions"): "UCM-Captions",
-    ("caption", "sydney-captions"): "Sydney-Captions",
-    ("caption", "rsicd"): "RSICD",
-    ("caption", "rsitmd"): "RSITMD",
-    ("caption", "nwpu-captions"): "NWPU-Captions",
-    ("vqa", "rsvqa-lr"): "RSVQA-LR",
-    ("vqa", "rsvqa-hr"): "RSVQA-HR",
-    ("ground", "dior-rsvg"): "DIOR-RSVG",
-    ("ground", "rsvg"): "RSVG",
-    ("ground", "avvg"): "AVVG",
-    ("ground", "rrsis-d"): "RRSIS-D",
-    ("ground", "vrsbench"): "VRSBench",
-    ("classify", "resisc45"): "RESISC45",
-    ("classify", "aid"): "AID",
-    ("classify", "whu-rs19"): "WHU-RS19",
-    ("count", "rsod"): "RSOD",
-    ("count", "hrrsd"): "HRRSD",
-    ("count", "nwpu-vhr10"): "NWPU-VHR",
-    ("count", "dota"): "DOTAv2",
-    ("count", "visdrone"): "VisDrone",
+_TASKS = {
+    "caption": "captioning",
+    "vqa": "vqa",
+    "ground": "grounding",
+    "classify": "classification",
+    "count": "counting",
 }
-_KINDS = {"comp": "comparison", "rural/urban": "rural_urban"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +71,9 @@ def every_cell() -> list[dict[str, str]]:
     return list(_lines("published.csv"))
 
 
-def dataset_of(task: str, source: str) -> str | None:
-    """The paper's name of the data set that a benchmark of this task and source is about, if the paper has it."""
-    return _DATASETS.get((task, source))
-
-
-def of_dataset(task: str, source: str) -> list[Published]:
-    """What the paper printed about the benchmark's data set and task."""
-    name, task_name = dataset_of(task, source), _TASKS.get(task)
-    return [cell for cell in published() if cell.dataset == name and cell.task == task_name]
-
-
-def kind_of(question_type: str) -> str:
-    """The paper's name of a question type."""
-    return _KINDS.get(question_type, question_type)
-
-
-_TASKS = {
-    "caption": "captioning",
-    "vqa": "vqa",
-    "ground": "grounding",
-    "classify": "classification",
-    "count": "counting",
-}
+def of_dataset(task: str, dataset: str) -> list[Published]:
+    """What the paper printed about one of its data sets, for the task of ours; nothing for one it does not have."""
+    return [cell for cell in published() if cell.dataset == dataset and cell.task == _TASKS.get(task)]
 
 
 def _lines(name: str) -> Iterator[dict[str, str]]:
