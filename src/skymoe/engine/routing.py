@@ -29,24 +29,24 @@ the template's tokens after the question, the same whatever is asked: the last o
 class Routed:
     """The routing of one question on one picture while an answer is given.
 
-    ``parts_S`` has each token's place in `PARTS`, ``logits_LSE`` the routers' logits (float32, on the CPU), ``layers``
-    the decoder layers they belong to. The last token of the answer, which ends it, is said but not read.
+    ``part_of`` (S,) has each token's place in `PARTS`, ``logits`` (L, S, E) what the routers said (float32, on the CPU),
+    ``layers`` the decoder layers they belong to. The last token of the answer, which ends it, is said but not read.
     """
 
     layers: tuple[int, ...]
     top_k: int
     side: int
     tokens: tuple[int, ...]
-    parts_S: Tensor
-    logits_LSE: Tensor
+    part_of: Tensor
+    logits: Tensor
 
     def within(self, *parts: str) -> Tensor:
         """Which tokens (S,) belong to these parts."""
-        return torch.isin(self.parts_S, torch.tensor([PARTS.index(part) for part in parts]))
+        return torch.isin(self.part_of, torch.tensor([PARTS.index(part) for part in parts]))
 
     def maps(self) -> list[tuple[tuple[int, ...], ...]]:
         """For every layer the first choice of each cell of the picture, row by row."""
-        first_LN = self.logits_LSE[:, self.within("picture")].argmax(dim=-1).tolist()
+        first_LN = self.logits[:, self.within("picture")].argmax(dim=-1).tolist()
         side = self.side
         return [tuple(tuple(row[n : n + side]) for n in range(0, len(row), side)) for row in first_LN]
 
@@ -87,7 +87,9 @@ def route(
     embeds_BSD[visual_BS] = told.to(embeds_BSD.dtype)
     with record_routing() as recorded:
         model.decoder.hidden(embeds_BSD, model.prefixes.instruction(prompts))
-    logits_BLSE = torch.stack([one.float().cpu() for one in recorded]).unflatten(1, ids_BS.shape).transpose(0, 1)
+    logits_BLSE = (
+        torch.stack([one.float().cpu() for one in recorded]).unflatten(1, ids_BS.shape).transpose(0, 1)
+    )
     side = math.isqrt(model.prompter.visual_tokens)
     return [
         Routed(
@@ -123,8 +125,8 @@ def trace(model: SkyMoe, image: One, query: Query, text: str) -> list[LayerRouti
     (one,) = found
     visual = one.within("summary", "picture")
     # The tokens whose outputs the answer is read from: the last one of the prompt and the answer's own.
-    speaking = one.within("answer")
-    speaking |= speaking.roll(-1)
+    said = int(one.within("answer").sum())
+    speaking = torch.arange(len(one.tokens)) >= len(one.tokens) - said - 1
     return [
         LayerRouting(
             layer,
@@ -132,7 +134,7 @@ def trace(model: SkyMoe, image: One, query: Query, text: str) -> list[LayerRouti
             tuple(expert_load(logits_SE, one.top_k, speaking).tolist()),
             cells,
         )
-        for layer, logits_SE, cells in zip(one.layers, one.logits_LSE, one.maps(), strict=True)
+        for layer, logits_SE, cells in zip(one.layers, one.logits, one.maps(), strict=True)
     ]
 
 
