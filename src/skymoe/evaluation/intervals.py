@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import NormalDist
 from typing import TypedDict
 
@@ -58,16 +58,31 @@ def bootstrap(
     averaged over items. With ``strata`` (one key an item) items are drawn within their stratum, so that none empties.
     The value does not depend on the seed, and the interval always holds the value.
     """
+    found = bootstraps(rows, {"": statistic}, strata=strata, seed=seed, resamples=resamples)
+    return found[""]
+
+
+def bootstraps(
+    rows: Array,
+    statistics: Mapping[str, Callable[[Array], Array]],
+    *,
+    strata: Sequence[object] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Metrics:
+    """Several statistics of the same rows over the same resampled items, each as :func:`bootstrap` gives it."""
     rows = np.asarray(rows, dtype=np.float64)
     assert rows.ndim == 2, "one row an item"
     assert len(rows), "at least one item"
     rng = np.random.default_rng(seed)
-    values = np.concatenate(
-        [statistic(weights @ rows) for weights in _weights(len(rows), strata, rng, resamples)]
-    )
-    value = float(statistic(rows.sum(axis=0, keepdims=True))[0])
-    low, high = (float(v) for v in np.quantile(values, (0.025, 0.975)))
-    return {"value": value, "low": min(low, value), "high": max(high, value)}
+    sums = np.concatenate([weights @ rows for weights in _weights(len(rows), strata, rng, resamples)])
+    whole = rows.sum(axis=0, keepdims=True)
+    found: Metrics = {}
+    for name, statistic in statistics.items():
+        value = float(statistic(whole)[0])
+        low, high = (float(v) for v in np.quantile(statistic(sums), (0.025, 0.975)))
+        found[name] = {"value": value, "low": min(low, value), "high": max(high, value)}
+    return found
 
 
 def mean(scores: Sequence[float] | Array, *, seed: int = 0) -> Estimate:

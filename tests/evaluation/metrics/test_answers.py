@@ -46,7 +46,13 @@ def test_ground_by_hand() -> None:
     found = values(ground.score(given_boxes, [wanted] * 4))
     # Exactly 0.5 counts: the threshold is inclusive.
     assert found == pytest.approx(
-        {"acc@0.5": 2 / 4, "acc@0.7": 1 / 4, "miou": (1 + 1 / 2 + 1 / 3) / 4}, abs=1e-6
+        {
+            "acc@0.5": 2 / 4,
+            "acc@0.7": 1 / 4,
+            "miou": (1 + 1 / 2 + 1 / 3) / 4,
+            "cum_iou": (100 + 50 + 50) / (100 + 100 + 150 + 100),
+        },
+        abs=1e-6,
     )
 
 
@@ -101,7 +107,15 @@ def test_vqa_by_hand() -> None:
     kinds = ["count", "presence", "presence", "presence", "theme"]
     wanted = ["two", "yes", "no", "no", "river"]
     found = vqa.score(["3", "yes", "no", "yes", ""], wanted, kinds)
-    assert values(found) == pytest.approx({"oa": 2 / 5, "aa": (0 + 2 / 3 + 0) / 3}, abs=1e-6)
+    assert values(found) == pytest.approx(
+        {
+            "oa": 2 / 5,
+            "aa": (0 + 2 / 3 + 0) / 3,
+            "oa_without_numbers": 2 / 4,
+            "aa_without_numbers": (2 / 3 + 0) / 2,
+        },
+        abs=1e-6,
+    )
     by = vqa.by_kind(["3", "yes", "no", "yes", ""], wanted, kinds)
     assert {kind: values(metrics)["accuracy"] for kind, metrics in by.items()} == {
         "count": 0,

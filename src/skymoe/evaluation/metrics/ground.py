@@ -1,17 +1,26 @@
-"""Visual grounding: accuracy at IoU ≥ 0.5 and ≥ 0.7, and the mean IoU; horizontal boxes in pixels.
+"""Visual grounding: accuracy at IoU ≥ 0.5 and ≥ 0.7, mean and cumulative IoU; boxes in pixels.
 
-There is one box a query and no score to rank by, so the literature's "mAP@0.5" is this Acc@0.5.
+There is one box a query and no score to rank by, so the literature's "mAP@0.5" is this Acc@0.5. The first metric is
+that of horizontal boxes: of a turned answer the horizontal box around it counts. The second, where outlines are given,
+is the exact overlap of the polygons.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skymoe.boxes import iou
-from skymoe.evaluation.intervals import Metrics, mean, wilson
+import numpy as np
+
+from skymoe.boxes import Box, iou, polygon_iou
+from skymoe.evaluation.intervals import Array, Metrics, bootstrap, mean, wilson
+from skymoe.evaluation.metrics.groups import by_group
 from skymoe.sample import XYXY
 
 THRESHOLDS = (0.5, 0.7)
+ALIASES = {f"mAP@{threshold}": f"acc@{threshold}" for threshold in THRESHOLDS}
+"""What papers call the accuracies."""
+SMALL, LARGE = 32.0**2, 96.0**2
+"""COCO's limits of size groups, in square pixels."""
 
 
 def overlaps(predictions: Sequence[XYXY | None], references: Sequence[XYXY]) -> list[float]:
@@ -21,7 +30,75 @@ def overlaps(predictions: Sequence[XYXY | None], references: Sequence[XYXY]) -> 
 
 
 def score(predictions: Sequence[XYXY | None], references: Sequence[XYXY], *, seed: int = 0) -> Metrics:
-    """None stands for an answer without a box: wrong, with IoU 0."""
+    """None stands for an answer without a box: wrong, with IoU 0, its reference's area in the union.
+
+    ``cum_iou`` is the sum of all intersections over the sum of all unions (cumIoU of the DIOR-RSVG paper): large
+    objects weigh more in it.
+    """
     found = overlaps(predictions, references)
-    rates = {f"acc@{t}": wilson(sum(value >= t for value in found), len(found)) for t in THRESHOLDS}
-    return {**rates, "miou": mean(found, seed=seed)}
+    shared = _areas(predictions, references)
+    return {
+        **_rates(found, ""),
+        "miou": mean(found, seed=seed),
+        "cum_iou": bootstrap(shared, _ratio, seed=seed),
+    }
+
+
+def rotated_overlaps(
+    predictions: Sequence[Box | None], references: Sequence[Box | Sequence[float]]
+) -> list[float]:
+    """The exact IoU of turned boxes; a reference is a box or a convex outline x1, y1, x2, y2, … in pixels."""
+    found = []
+    for predicted, reference in zip(predictions, references, strict=True):
+        if predicted is None:
+            found.append(0.0)
+        elif isinstance(reference, Box) and predicted.angle == reference.angle == 0:
+            found.append(iou(predicted.xyxy, reference.xyxy))
+        else:
+            outline = reference.polygon() if isinstance(reference, Box) else reference
+            found.append(polygon_iou(predicted.polygon(), outline))
+    return found
+
+
+def rotated(
+    predictions: Sequence[Box | None], references: Sequence[Box | Sequence[float]], *, seed: int = 0
+) -> Metrics:
+    """The second metric: ``rotated_acc@0.5``, ``rotated_acc@0.7``, ``rotated_miou`` by :func:`rotated_overlaps`."""
+    found = rotated_overlaps(predictions, references)
+    return {**_rates(found, "rotated_"), "rotated_miou": mean(found, seed=seed)}
+
+
+def size_group(box: XYXY) -> str:
+    """ "small" below 32² pixels, "large" from 96², "medium" between: COCO's groups, by the reference's area."""
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return "small" if area < SMALL else "medium" if area < LARGE else "large"
+
+
+def by_size(
+    predictions: Sequence[XYXY | None], references: Sequence[XYXY], *, seed: int = 0
+) -> dict[str, Metrics]:
+    """The metrics of each size group that occurs, small ones first."""
+    found = by_group(score, list(map(size_group, references)), predictions, references, seed=seed)
+    return {name: found[name] for name in ("small", "medium", "large") if name in found}
+
+
+def _rates(found: Sequence[float], prefix: str) -> Metrics:
+    return {
+        f"{prefix}acc@{limit}": wilson(sum(value >= limit for value in found), len(found))
+        for limit in THRESHOLDS
+    }
+
+
+def _areas(predictions: Sequence[XYXY | None], references: Sequence[XYXY]) -> Array:
+    """(n, 2): intersection and union of every pair, square pixels."""
+    wanted = np.array(references, dtype=np.float64).reshape(-1, 4)
+    # A box without area stands for none.
+    given = np.array([box or (0.0,) * 4 for box in predictions], dtype=np.float64).reshape(-1, 4)
+    low, high = np.maximum(given[:, :2], wanted[:, :2]), np.minimum(given[:, 2:], wanted[:, 2:])
+    shared = (high - low).clip(0).prod(axis=1)
+    union = (given[:, 2:] - given[:, :2]).prod(axis=1) + (wanted[:, 2:] - wanted[:, :2]).prod(axis=1) - shared
+    return np.stack([shared, union], axis=1)
+
+
+def _ratio(sums: Array) -> Array:
+    return np.divide(sums[:, 0], sums[:, 1], out=np.zeros(len(sums)), where=sums[:, 1] > 0)
