@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from skymoe.tasks.wording import KEPT_WORDS
 
 # As the folders of AID are called, taken apart; "center" and "parking" are AID's own words.
 AID_LABELS = (
@@ -33,6 +36,7 @@ def label_words(text: str) -> list[str]:
     return _WORD.findall(_CAMEL.sub(" ", unicodedata.normalize("NFKC", text)).lower())
 
 
+@lru_cache(KEPT_WORDS)
 def label_key(label: str) -> str:
     """What all spellings of a label share: "Storage_Tanks", "storage tanks" → "storagetanks"."""
     return "".join(label_words(label))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from random import Random
 
 _IRREGULAR = {
@@ -29,6 +30,8 @@ _SYNONYMS = (
     ("ship", "vessel"),
 )
 _GROUP = {name: group for group in _SYNONYMS for name in group}
+# A corpus asks for the same few hundred names a million times.
+KEPT_WORDS = 4096
 
 
 def pluralise(name: str) -> str:
@@ -48,6 +51,7 @@ def pluralise(name: str) -> str:
     return before + _in_case_of(word, plural) + after
 
 
+@lru_cache(KEPT_WORDS)
 def singularise(name: str) -> str:
     """The singular of an object name; one that is singular stays: "ships" → "ship", "bus" → "bus"."""
     before, word, after = _head(name)
@@ -74,6 +78,7 @@ def with_article(name: str) -> str:
     return f"{article(name)} {name}"
 
 
+@lru_cache(KEPT_WORDS)
 def article(name: str) -> str:
     """Which article, "a" or "an", by sound where the spelling misleads: "a university", "an hour"."""
     lower = name.lower().lstrip()
@@ -89,6 +94,7 @@ def synonyms(name: str) -> tuple[str, ...]:
     return (name, *(other for other in _GROUP.get(name, ()) if other != name))
 
 
+@lru_cache(KEPT_WORDS)
 def same_object(a: str, b: str) -> bool:
     """Whether two singular names mean one class of objects: "storage tank", "Storage-Tank" and "tank" do."""
     first, second = (" ".join(re.split(r"[\s_-]+", name.strip().lower())) for name in (a, b))
