@@ -1,0 +1,128 @@
+"""The audits' report: JSON with every number, Markdown and a terminal table, one page with charts and pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skymoe.evaluation.audits import charts
+from skymoe.evaluation.audits.measures import shown
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+PAGE = Path(__file__).with_name("page.html")
+COLUMNS = ("Audit", "Benchmark", "N", "Measure", "Value", "95 % interval", "Sound")
+
+
+def rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The table's lines; audit and benchmark stand only where they are new."""
+    for audit in report["audits"].values():
+        title = audit["title"]
+        for result in audit["results"].values():
+            first = (title, result["title"], f"{result['n']:,}")
+            for line in result["measures"]:
+                yield (*first, line["name"], *shown(line), line["ideal"])
+                first = ("", "", "")
+            title = ""
+
+
+def notes(report: dict[str, Any]) -> list[str]:
+    """What must be said below the table."""
+    settings, model = report["settings"], report["model"]
+    pictures = "all pictures" if settings["limit"] is None else f"at most {settings['limit']:,} pictures"
+    decoding = "typed answers (decoded under their form)" if settings["constrained"] else "free decoding"
+    found = [
+        f"Model {model['name']} ({model['weights']}), {settings['split']} split, {pictures} a benchmark, protocol "
+        f"`standard`, {decoding}. Intervals: Wilson for rates, bootstrap over pictures or questions otherwise; "
+        "gaps are paired.",
+        "Sound: what a model would have that looks, counts and does not depend on chance.",
+    ]
+    titles: dict[str, str] = {}
+    for audit in report["audits"].values():
+        titles |= {result["title"]: result["note"] for result in audit["results"].values() if result["note"]}
+        for result in audit["results"].values():
+            if result.get("left_out"):
+                reasons = "; ".join(f"{reason}: {n:,}" for reason, n in result["left_out"].items())
+                found.append(f"{audit['title']}, {result['title']}: pictures left out: {reasons}.")
+    found += [f"{title}: {note}." for title, note in titles.items()]
+    return found + [f"Skipped: {name}: {reason}" for name, reason in report["skipped"].items()]
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The table and its notes."""
+    lines = [list(COLUMNS), ["---", "---", "--:", "---", "--:", ":-:", "---"]]
+    lines += [list(row) for row in rows(report)]
+    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return table + "\n\n" + "\n".join(f"- {note}" for note in notes(report)) + "\n"
+
+
+def table(report: dict[str, Any]) -> Table:
+    """The same table for a terminal."""
+    from rich.table import Table
+
+    found = Table(title=f"Audit of {report['model']['name']} · {report['settings']['split']} split")
+    for name in COLUMNS:
+        right = name in ("N", "Value", "95 % interval")
+        found.add_column(
+            name, justify="right" if right else "left", no_wrap=name not in ("Benchmark", "Measure")
+        )
+    for number, row in enumerate(rows(report)):
+        if row[1] and number:
+            found.add_section()
+        found.add_row(*row)
+    return found
+
+
+def page(report: dict[str, Any]) -> str:
+    """The page: everything inside it, nothing to be fetched from anywhere, all text escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    # jinja2 comes with torch and with Transformers' chat templates.
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(PAGE.read_text(encoding="utf-8"))
+    return template.render(
+        report=report,
+        sections=[
+            {
+                **audit,
+                "name": name,
+                "charts": charts.of(name, audit["results"]) if audit["results"] else [],
+                "results": [_section(result) for result in audit["results"].values()],
+            }
+            for name, audit in report["audits"].items()
+        ],
+        notes=notes(report),
+    )
+
+
+def write(report: dict[str, Any], out: Path) -> None:
+    """``report.json``, ``report.md`` and ``report.html`` in ``out``, each replaced as a whole."""
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "report.json": json.dumps(_without_pictures(report), indent=1, ensure_ascii=False) + "\n",
+        "report.md": f"# Audit of {report['model']['name']}\n\n{markdown(report)}",
+        "report.html": page(report),
+    }
+    for name, text in texts.items():
+        part = out / f"{name}.part"
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, out / name)
+
+
+def _section(result: dict[str, Any]) -> dict[str, Any]:
+    lines = [(line["name"], *shown(line), line["ideal"]) for line in result["measures"]]
+    empty: dict[str, Any] = {"examples": [], "different": [], "changed": {}, "wordings": []}
+    return {**empty, **result, "lines": lines}
+
+
+def _without_pictures(value: Any) -> Any:
+    """The report as data; pictures are for the page."""
+    if isinstance(value, dict):
+        return {key: _without_pictures(part) for key, part in value.items() if key != "picture"}
+    return [_without_pictures(part) for part in value] if isinstance(value, list) else value
