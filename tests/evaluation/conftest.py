@@ -15,8 +15,8 @@ from skymoe.evaluation.benchmarks import Item
 from skymoe.tasks import Query, get_task
 
 OFFICIAL = (
-    "sydney_captions", "rsitmd", "nwpu_captions", "rsvqa_lr", "rsvqa_hr", "dior_rsvg", "rsvg", "avvg", "rrsis_d", "vrsbench",
-    "rsod", "hrrsd", "nwpu_vhr10", "dota", "visdrone", "resisc45", "whu_rs19",
+    "sydney_captions", "rsitmd", "nwpu_captions", "rsvqa_lr", "rsvqa_hr", "dior_rsvg", "rsvg", "avvg", "rrsis_d",
+    "vrsbench", "rsod", "hrrsd", "nwpu_vhr10", "dota", "visdrone", "resisc45", "whu_rs19",
 )  # fmt: skip
 VHR10_TEST = "006"
 MINIATURES = Path(__file__).parents[1] / "fixtures" / "data"
@@ -68,7 +68,7 @@ def official_miniatures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in OFFICIAL:
         import_module(f"data.sources.miniatures.{name}").write(root)
     mgrs_style.write(root)
-    # None of the five pictures of NWPU VHR-10 in small falls into its test split, which goes by the name; this one does.
+    # NWPU VHR-10 splits by names, and no picture of it in small falls into its test split; this one does.
     home = root / "NWPU VHR-10 dataset"
     for part, suffix in (("positive image set", "jpg"), ("ground truth", "txt")):
         (home / part / f"{VHR10_TEST}.{suffix}").write_bytes((home / part / f"004.{suffix}").read_bytes())

@@ -1,96 +1,175 @@
-"""`skymoe eval`: score a model on official test splits."""
+"""`skymoe eval`: score a model, ours or anybody's, on official test splits."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skymoe.cli.progress import progress
 
+if TYPE_CHECKING:
+    from skymoe.evaluation.benchmarks import Benchmark
+
+ASKED, FOREIGN, SHOWN = "What is asked", "Models of others", "What is shown"
+
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="nano, the directory of a checkpoint, or a Hugging Face id.")
+        str,
+        typer.Argument(
+            help="nano, the directory of a checkpoint (any image-text-to-text model of Transformers), a Hugging Face "
+            "id, or an OpenAI-compatible endpoint, http(s)://HOST/v1#MODEL."
+        ),
     ] = "nano",
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
-            "--benchmark", "-b", help="Which one; may be repeated. Default: all whose data are there."
+            "--benchmark", "-b", help="Which one, or a family (paper, grounding …); may be repeated. Default: all "
+            "whose data are there.", rich_help_panel=ASKED,
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="All of them; the report names those whose data are not there.", rich_help_panel=ASKED
+        ),
+    ] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only a seeded choice of so many pictures a benchmark.")
+        int | None,
+        typer.Option(min=1, help="Only a seeded choice of so many pictures a benchmark.", rich_help_panel=ASKED),
     ] = None,
-    split: Annotated[str, typer.Option(help="test or val.")] = "test",
+    split: Annotated[str, typer.Option(help="test or val.", rich_help_panel=ASKED)] = "test",
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 32,
-    num_beams: Annotated[int, typer.Option(min=1, help="Beams for captions; 1 is greedy.")] = 5,
+    num_beams: Annotated[
+        int | None,
+        typer.Option(min=1, help="Beams for captions; 1 is greedy.", show_default="5; 1 for models of others"),
+    ] = None,
     free: Annotated[
-        bool, typer.Option("--free", help="Let the model say what it likes, not only valid answers.")
+        bool,
+        typer.Option(
+            "--free", help="Let the model say what it likes, not only valid answers (models of others always do)."
+        ),
     ] = False,
     baselines: Annotated[
         bool, typer.Option(help="Also the blind model and the best constant answer.")
     ] = True,
+    boxes: Annotated[
+        str,
+        typer.Option(
+            help="How it writes boxes: geochat, vrsbench, vhm, unit, qwen, pixel or auto.", rich_help_panel=FOREIGN
+        ),
+    ] = "geochat",
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Tell it the form of the answers: the list of scenes, how boxes are written. Easier than "
+            "the plain question, and told in the report.", rich_help_panel=FOREIGN,
+        ),
+    ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(help="auto, skymoe, transformers or endpoint: what answers.", rich_help_panel=FOREIGN),
+    ] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=FOREIGN)
+    ] = "auto",
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Longest answer, for models that think aloud.", rich_help_panel=FOREIGN),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Questions an endpoint is asked at once.", rich_help_panel=FOREIGN)
+    ] = 8,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="The environment variable with the endpoint's key.", show_default="SKYMOE_API_KEY",
+            rich_help_panel=FOREIGN,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of --limit and of the bootstrap.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of predictions and report. Default: runs/eval/MODEL-WEIGHTS.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw earlier predictions away.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda …")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
-    show: Annotated[bool, typer.Option("--list", help="Only list the benchmarks.")] = False,
-) -> None:
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON.", rich_help_panel=SHOWN)
+    ] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table as Markdown.", rich_help_panel=SHOWN)
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="Only list the benchmarks.", rich_help_panel=SHOWN)
+    ] = False,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Ask nobody: write the questions, their pictures' paths and their references into this folder, for "
+            "models that run elsewhere; skymoe score takes the answers.", rich_help_panel=SHOWN,
+        ),
+    ] = None,
+) -> None:  # fmt: skip
     """Score a model on official test splits, beside a blind run and the best constant answer.
 
     Predictions are written before they are scored. Run the same command again to continue where it stopped.
     """
     from skymoe.errors import UserError
-    from skymoe.evaluation.benchmarks import BENCHMARKS, get_benchmark
+    from skymoe.evaluation.benchmarks import BENCHMARKS, FAMILIES, available, select
 
     if show:
-        for known in BENCHMARKS.values():
-            typer.echo(
-                f"{known.name:20} {known.task:9} {known.title}" + (f": {known.note}" if known.note else "")
-            )
+        _list(BENCHMARKS, FAMILIES)
         return
-    chosen = [get_benchmark(name) for name in dict.fromkeys(benchmark or BENCHMARKS)]
+    if benchmark and everything:
+        raise UserError("--all and --benchmark exclude each other: give one of them")
+    chosen = select(benchmark) if benchmark else list(BENCHMARKS.values())
     if split not in ("test", "val"):
         raise UserError(f"--split {split!r}: choose test or val")
-
-    import json
+    if not benchmark and not everything:
+        chosen = available() or chosen
+    if questions is not None:
+        _write_questions(questions, chosen, split, limit, seed)
+        return
 
     from rich.console import Console
 
-    import skymoe
-    from skymoe.engine.checkpoint import find
-    from skymoe.evaluation import report
-    from skymoe.evaluation.running import Settings, fingerprint
+    from skymoe.evaluation.engines import open_engine
+    from skymoe.evaluation.engines.asking import Asking
+    from skymoe.evaluation.predictions import EngineLost
+    from skymoe.evaluation.running import Settings
     from skymoe.evaluation.running import evaluate as evaluate_model
 
-    settings = Settings(split, limit, batch_size, num_beams, not free, baselines, seed)
-    weights = fingerprint(find(model))
-    name = Path(model).name or "model"
-    folder = "-".join(part for part in (name, weights[:6], settings.folder) if part)
+    opened = open_engine(
+        model, engine=engine, device=device, dtype=dtype, batch_size=batch_size, concurrency=concurrency, key=key,
+        asking=Asking(boxes, explain, max_tokens),
+    )  # fmt: skip
+    if opened.typed and (boxes != "geochat" or explain or max_tokens is not None):
+        raise UserError(
+            "--boxes, --explain and --max-tokens are for models of others; --engine transformers makes it one"
+        )
+    beams = num_beams if num_beams is not None else 5 if opened.typed else 1
+    if opened.kind == "endpoint" and beams > 1:
+        raise UserError(f"--num-beams {beams}: an endpoint has no beams, leave it out")
+    settings = Settings(
+        split, limit, batch_size, beams, opened.typed and not free, baselines, seed, boxes, explain
+    )
+    folder = "-".join(part for part in (opened.name, opened.weights[:6], settings.folder) if part)
     where = out if out is not None else Path("runs") / "eval" / folder
-    engine = skymoe.load(model, device=device)
-    engine.batch_size = batch_size
     console = Console(stderr=True)
     try:
         with progress(console, ended="answers") as watch:
             found = evaluate_model(
-                engine, {"name": name, "weights": weights}, chosen, where, settings, fresh=fresh, watch=watch
-            )
+                opened.engine, opened.identity, chosen, where, settings,
+                fresh=fresh, watch=watch, trained_on=opened.trained_on,
+            )  # fmt: skip
     except KeyboardInterrupt:
         console.print(f"Stopped. The same command continues; what is there is in {where}.")
         raise typer.Exit(130) from None
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
-    elif as_markdown:
-        typer.echo(report.markdown(found), nl=False)
-    elif found["results"]:
-        _print_table(found)
+    except EngineLost as error:
+        raise UserError(f"{error} (what was answered is in {where})") from None
+    _print(found, as_json, as_markdown)
     for skipped, reason in found["skipped"].items():
         console.print(f"skipped {skipped}: {reason}", markup=False, soft_wrap=True)
     if not found["results"]:
@@ -98,14 +177,52 @@ def evaluate(
     console.print(f"Predictions and report: {where}", markup=False, soft_wrap=True)
 
 
-def _print_table(found: dict[str, Any]) -> None:
+def _list(benchmarks: dict[str, Benchmark], families: dict[str, tuple[str, ...]]) -> None:
+    for known in benchmarks.values():
+        there = " " if known.state().found else "–"
+        typer.echo(
+            f"{there} {known.name:20} {known.task:9} {known.title}"
+            + (f": {known.note}" if known.note else "")
+        )
+    typer.echo("\n– its data are not here (skymoe data list says where they can be had)\n")
+    for family, members in families.items():
+        typer.echo(f"  {family:20} {', '.join(members)}")
+
+
+def _write_questions(
+    folder: Path, benchmarks: list[Benchmark], split: str, limit: int | None, seed: int
+) -> None:
+    from skymoe.errors import UserError
+    from skymoe.evaluation.questions import write_questions
+
+    written = 0
+    for one in benchmarks:
+        try:
+            path, asked = write_questions(folder, one, split, limit=limit, seed=seed)
+        except UserError as error:
+            typer.echo(f"skipped {one.name}: {error}", err=True)
+            continue
+        written += 1
+        typer.echo(f"{path}: {asked:,} questions")
+    if not written:
+        raise typer.Exit(2)
+
+
+def _print(found: dict[str, Any], as_json: bool, as_markdown: bool) -> None:
+    import json
+
     from rich.console import Console
 
     from skymoe.evaluation import report
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # a file or a pipe need not be cut to a terminal's width
-    console.print(report.table(found))
-    for note in report.notes(found):
-        console.print(f"· {note}", markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    elif as_markdown:
+        typer.echo(report.markdown(found), nl=False)
+    elif found["results"]:
+        console = Console()
+        if not console.is_terminal:
+            console.width = 160  # a file or a pipe need not be cut to a terminal's width
+        console.print(report.table(found))
+        for note in report.notes(found):
+            console.print(f"· {note}", markup=False, highlight=False, soft_wrap=True)

@@ -93,14 +93,15 @@ def _question(item: Item) -> str:
 
 def best_counts(counts: Sequence[int]) -> dict[str, int]:
     """The constant that does best in training by each metric: the mode, the median, the rounded mean …"""
-    values = np.array(counts)
+    # Counts repeat a lot, so each is weighed once: crowded data sets have 10⁵ of them, up to thousands.
+    values, often = np.unique(np.array(counts), return_counts=True)
     candidates = np.arange(values.min(), values.max() + 1)
     errors = np.abs(candidates[:, None] - values[None, :])
     return {
-        "accuracy": int(candidates[(errors == 0).sum(axis=1).argmax()]),
-        "mae": int(candidates[errors.sum(axis=1).argmin()]),
-        "rmse": int(candidates[(errors**2).sum(axis=1).argmin()]),
-        "within10": int(candidates[(10 * errors <= values).sum(axis=1).argmax()]),
+        "accuracy": int(candidates[((errors == 0) @ often).argmax()]),
+        "mae": int(candidates[(errors @ often).argmin()]),
+        "rmse": int(candidates[(errors**2 @ often).argmin()]),
+        "within10": int(candidates[((10 * errors <= values) @ often).argmax()]),
     }
 
 

@@ -24,8 +24,17 @@ from skymoe.tasks import Query
 See = Callable[[Image.Image], Image.Image]
 
 
+class EngineLost(UserError):  # noqa: N818 - what has happened, not what is wrong with the input
+    """The model cannot answer any more (an endpoint is gone): what is there is kept, nothing else is tried."""
+
+
 class Engine(Protocol):
-    """What evaluation needs of a model: answers to queries, pairwise with pictures."""
+    """What evaluation needs of a model: answers to queries, pairwise with pictures.
+
+    A foreign one may also have ``settings`` (what of it decides the answers), ``question(query)`` (the words that it is
+    asked with, where they are not the canonical ones) and ``input_size(width, height)`` (what it saw of a picture, the
+    frame of boxes in pixels).
+    """
 
     def answer(
         self, images: Sequence[Any], queries: Sequence[Query], *, constrained: bool = True, num_beams: int = 1
@@ -66,6 +75,8 @@ def predict(
         UserError: where ``path`` holds predictions that were made otherwise, or a picture cannot be opened.
     """
     settings = {**settings, "constrained": constrained, "num_beams": num_beams, "batch_size": batch_size}
+    if hasattr(engine, "settings"):
+        settings["engine"] = engine.settings
     settings["items"] = _digest(items)
     path.parent.mkdir(parents=True, exist_ok=True)
     _claim(path, settings)
@@ -85,7 +96,7 @@ def predict(
                 constrained=constrained,
                 num_beams=num_beams,
             )
-            records = [_line(item, answer) for item, answer in zip(batch, answers, strict=True)]
+            records = [_line(item, answer, engine) for item, answer in zip(batch, answers, strict=True)]
             file.write("".join(_dump(record) for record in records).encode())
             file.flush()
             lines += records
@@ -99,8 +110,13 @@ def read_predictions(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-def _line(item: Item, answer: Answer) -> dict[str, Any]:
+def _line(item: Item, answer: Answer, engine: Engine) -> dict[str, Any]:
     line = {**item.record(), "prediction": answer.text}
+    if (words := getattr(engine, "question", None)) is not None:
+        line["question"] = words(item.query)
+    if item.query.task == "ground" and (seen := getattr(engine, "input_size", None)) is not None:
+        size = seen(item.sample.width, item.sample.height)
+        line |= {"input_size": list(size)} if size is not None else {}
     if answer.confidence is not None:
         line["confidence"] = float(f"{answer.confidence:.6g}")
     return line

@@ -17,8 +17,9 @@ from skymoe.evaluation import report
 from skymoe.evaluation.baselines import CONSTANTS, constant_metrics, mean_colour
 from skymoe.evaluation.benchmarks import Benchmark, Item, pictures
 from skymoe.evaluation.metrics.ptb import java
-from skymoe.evaluation.predictions import Engine, predict
-from skymoe.evaluation.scoring import require, score_records
+from skymoe.evaluation.notations import notation_of
+from skymoe.evaluation.predictions import Engine, EngineLost, predict
+from skymoe.evaluation.scoring import Score, require, score_records
 
 # Files of a checkpoint that decide its answers.
 _DECISIVE = (".safetensors", ".json", ".jinja", ".model", ".txt")
@@ -30,7 +31,11 @@ Watch = Callable[[str, int | None], Advance]
 
 @dataclass(frozen=True)
 class Settings:
-    """How a model is evaluated. ``limit`` is a number of pictures a benchmark; ``num_beams`` is for captions alone."""
+    """How a model is evaluated.
+
+    ``limit`` is a number of pictures a benchmark; ``num_beams`` is for captions alone; ``boxes`` is the notation that
+    boxes are read in; ``explain`` says that the questions named the form of their answers (foreign models only).
+    """
 
     split: str = "test"
     limit: int | None = None
@@ -39,6 +44,8 @@ class Settings:
     constrained: bool = True
     baselines: bool = True
     seed: int = 0
+    boxes: str = "geochat"
+    explain: bool = False
 
     @property
     def folder(self) -> str:
@@ -47,6 +54,7 @@ class Settings:
         parts += [f"limit{self.limit}"] if self.limit is not None else []
         parts += [f"beams{self.num_beams}"] if self.num_beams != 5 else []
         parts += ["free"] if not self.constrained else []
+        parts += [f"explained-{self.boxes}"] if self.explain else []
         parts += [f"seed{self.seed}"] if self.seed else []
         return "-".join(parts)
 
@@ -76,16 +84,20 @@ def evaluate(
     root: str | os.PathLike[str] | None = None,
     fresh: bool = False,
     watch: Watch = lambda name, questions: lambda done: None,
+    trained_on: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model and write predictions, ``report.json`` and ``report.md`` into ``out``; the report is returned.
 
-    ``model`` is what names it in the report (``name``, ``weights``). A benchmark whose data or metrics are not there is
-    skipped with the reason. ``fresh`` throws earlier predictions of these benchmarks away; otherwise they are used.
+    ``model`` is what names it in the report (``name``, ``weights``); ``trained_on`` are the data sets that it learnt
+    from, where that is known. A benchmark whose data or metrics are not there is skipped with the reason. ``fresh``
+    throws earlier predictions of these benchmarks away; otherwise they are used.
+
+    Raises EngineLost where the model stops answering; the same call continues.
     """
     results: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     found = {
-        "model": model,
+        "model": {**model, "trained_on": list(trained_on)} if trained_on is not None else model,
         "settings": asdict(settings),
         "versions": versions(),
         "results": results,
@@ -94,6 +106,8 @@ def evaluate(
     for benchmark in benchmarks:
         try:
             results[benchmark.name] = _one(engine, model, benchmark, out, settings, root, fresh, watch)
+        except EngineLost:
+            raise
         except UserError as error:
             skipped[benchmark.name] = str(error)
         # After every benchmark: a run that is stopped leaves what it has.
@@ -138,16 +152,38 @@ def _one(
             **options,
         )
 
+    def score(records: list[dict[str, Any]]) -> Score:
+        return score_records(benchmark.task, records, boxes=boxes, seed=settings.seed)
+
     records = run("predictions")
-    score = score_records(benchmark.task, records, seed=settings.seed)
-    result = {**_describe(benchmark, items, settings), **score.to_dict()}
+    # Decided by what the model saw, not anew by what it said blindly.
+    boxes = notation_of(records, settings.boxes) if benchmark.task == "ground" else settings.boxes
+    found = score(records)
+    result = {**_describe(benchmark, items, settings), **found.to_dict()}
     if settings.baselines:
-        blind = score_records(benchmark.task, run("blind", see=mean_colour), seed=settings.seed)
+        blind = score(run("blind", see=mean_colour))
         result["blind"] = {"unparsable": blind.unparsable, "metrics": blind.metrics, "by": blind.by}
+        _constant(result, benchmark, items, records, root)
+    return report.complete(
+        result, records, folder, items, judged=found.items, boxes=boxes, seed=settings.seed
+    )
+
+
+def _constant(
+    result: dict[str, Any],
+    benchmark: Benchmark,
+    items: Sequence[Item],
+    records: list[dict[str, Any]],
+    root: str | os.PathLike[str] | None,
+) -> None:
+    """The best constant answer beside the result, or why there is none."""
+    try:
         train = benchmark.items("train", root=root)
-        metrics, by = constant_metrics(benchmark.task, train, items, records)
-        result["constant"] = {"what": CONSTANTS[benchmark.task], "metrics": metrics, "by": by}
-    return result
+    except UserError as error:  # not every data set has a training split
+        result["notes"] = {**result["notes"], "constant": f"no constant answer to compare with ({error})"}
+        return
+    metrics, by = constant_metrics(benchmark.task, train, items, records)
+    result["constant"] = {"what": CONSTANTS[benchmark.task], "metrics": metrics, "by": by}
 
 
 def _describe(benchmark: Benchmark, items: Sequence[Item], settings: Settings) -> dict[str, Any]:
@@ -157,6 +193,8 @@ def _describe(benchmark: Benchmark, items: Sequence[Item], settings: Settings) -
         "split": settings.split,
         "pictures": pictures(items),
         "official_pictures": benchmark.sizes.get(settings.split),
+        "official_questions": benchmark.questions.get(settings.split),
+        "published": benchmark.published,
         "subset": settings.limit is not None,
         "note": benchmark.note,
     }

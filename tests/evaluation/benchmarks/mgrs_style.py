@@ -19,7 +19,9 @@ def write(root: Path) -> None:
             captions=(f"Two tanks in picture {number} .",), label="storage_tank", labels=("port", "storage_tank"),
             regions=TANKS, complete=frozenset({"storage tank", "ship"}),
             expressions=(Expression("the left tank", TANKS[0].box), Expression("the right tank", TANKS[1].box)),
-            questions=(Question("How many tanks are there?", "2", "count"), Question("Is there a ship?", "no", "presence")),
+            questions=(
+                Question("How many tanks are there?", "2", "count"), Question("Is there a ship?", "no", "presence")
+            ),
         )
         for number in range(2)
     ]  # fmt: skip

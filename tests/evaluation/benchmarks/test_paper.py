@@ -30,7 +30,9 @@ def test_there_are_21_of_five_tasks() -> None:
     # MGRS-Bench is one of each.
     assert sizes == {"caption": 6, "vqa": 3, "ground": 6, "count": 6, "classify": 4}
     assert {one.published for one in named if one.folder == "MGRS-Bench"} == {"MGRS-Bench"}
-    assert FAMILIES["mgrs-bench"] == tuple(f"mgrs-{task}" for task in ("caption", "vqa", "ground", "count", "classify"))
+    assert FAMILIES["mgrs-bench"] == tuple(
+        f"mgrs-{task}" for task in ("caption", "vqa", "ground", "count", "classify")
+    )
 
 
 def test_a_benchmark_is_data() -> None:
@@ -53,7 +55,7 @@ def test_ids_and_prompts_do_not_drift(official_miniatures: Path) -> None:
     assert found == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", (*PAPER, "rsvqa-hr-2"))
+@pytest.mark.parametrize("name", [*PAPER, "rsvqa-hr-2"])
 def test_right_answers_score_full_marks(name: str, official_miniatures: Path, without_java: None) -> None:
     benchmark = get_benchmark(name)
     items = benchmark.items(root=official_miniatures)
@@ -114,7 +116,10 @@ def test_mgrs_style_sets_are_read_from_their_folder(official_miniatures: Path, t
 def test_families_and_other_names(official_miniatures: Path) -> None:
     assert get_benchmark("aid") is get_benchmark("aid-rsicd-test")
     assert get_benchmark("dotav2").name == "dota-v2"
-    assert [one.name for one in select(["counting", "rsod", "aid"])] == [*FAMILIES["counting"], "aid-rsicd-test"]
+    assert [one.name for one in select(["counting", "rsod", "aid"])] == [
+        *FAMILIES["counting"],
+        "aid-rsicd-test",
+    ]
     with pytest.raises(UserError, match="is a family of benchmarks; choose one of resisc45"):
         get_benchmark("scenes")
     with pytest.raises(UserError, match="did you mean counting"):
@@ -136,7 +141,9 @@ def test_official_numbers_stand_in_the_benchmarks() -> None:
         reader = benchmark.reader("nowhere")
         what = {"vqa": "questions", "ground": "expressions"}.get(benchmark.task, "")
         if benchmark.questions:
-            assert {k: v for k, v in reader.totals[what].items() if k != "test_2"} == benchmark.questions, name
+            assert {k: v for k, v in reader.totals[what].items() if k != "test_2"} == benchmark.questions, (
+                name
+            )
         for split, size in benchmark.sizes.items():
             assert reader.counts.get(split, size) == size or name == "rsicd", name
     assert get_benchmark("rsvqa-hr-2").questions["test"] == 105647

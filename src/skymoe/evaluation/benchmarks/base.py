@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from skymoe.boxes import oriented_box
 from skymoe.data.sources import Source, State, data_root, get_source
 from skymoe.errors import UserError
 from skymoe.evaluation.scoring import HEADLINES
@@ -47,8 +48,15 @@ class Item:
         if query.task == "ground":
             assert query.box is not None, self.id
             size = {"width": self.sample.width, "height": self.sample.height}
-            return {**fields, "reference": list(query.box), **size}
+            return {**fields, "reference": list(query.box), **size, **self._outline()}
         return {**fields, "reference": query.target, "labels": list(query.labels)}
+
+    def _outline(self) -> dict[str, Any]:
+        """The rotated reference, where the data set has one: the smallest rectangle around its outline."""
+        for one in self.sample.expressions:
+            if (one.phrase, one.box) == (self.query.subject, self.query.box) and one.polygon:
+                return {"polygon": list(oriented_box(one.polygon).polygon())}
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,9 @@ class Benchmark:
         """The source's name of a split; UserError for the one that another of ours already stands for."""
         if split not in self.splits and split in self.splits.values():
             ours = next(name for name, its in self.splits.items() if its == split)
-            raise UserError(f"{self.name}: the data set's split {split!r} is the {ours} split here; choose {ours}")
+            raise UserError(
+                f"{self.name}: the data set's split {split!r} is the {ours} split here; choose {ours}"
+            )
         return self.splits.get(split, split)
 
     def items(

@@ -28,8 +28,8 @@ COUNTING = (
     ),
     Benchmark(
         "visdrone", "VisDrone", "count", "visdrone", counted,
-        "test-dev; pedestrians and people are persons, both kinds of tricycle are tricycles; pictures with areas nobody "
-        "annotated are cut to their largest part without",
+        "test-dev; pedestrians and people are persons, both kinds of tricycle are tricycles; pictures with areas "
+        "that nobody annotated are cut to their largest part without",
         published="VisDrone",
     ),
 )  # fmt: skip

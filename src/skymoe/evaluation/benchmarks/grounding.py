@@ -36,7 +36,8 @@ GROUNDING = (
         {"train": 26482},
     ),
     _grounding(
-        "rrsis-d", "RRSIS-D", "official test split; the box is that of the mask", {"train": 12181, "val": 1740, "test": 3481}
+        "rrsis-d", "RRSIS-D", "official test split; the box is that of the mask",
+        {"train": 12181, "val": 1740, "test": 3481},
     ),
     _grounding(
         "vrsbench", "VRSBench", "the official part \"val\", on which all published numbers are; 13 boxes have no area",
