@@ -200,13 +200,11 @@ def test_an_array_of_objects_is_read_too(tmp_path: Path) -> None:
 
 
 def test_references_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
-    answers = write(tmp_path / "a.jsonl", {"id": 1, "prediction": "3"}, {"question_id": 2, "prediction": "4"})
+    answers = write(tmp_path / "a.jsonl", {"id": 1, "prediction": "3"}, {"id": 2, "prediction": "4"})
     truth = write(tmp_path / "t.jsonl", {"question_id": "1", "reference": 3}, {"id": 2, "reference": 3})
     with pytest.raises(UserError, match='line 1: it has no "reference"'):
         read_lines(answers, "count")
-    found = read_lines(
-        answers, "count", references=read_references(truth), rewrite=lambda line, n: {"id": n, **line}
-    )
+    found = read_lines(answers, "count", references=read_references(truth))
     assert [record["reference"] for record in found.records] == [3, 3]
     with pytest.raises(UserError, match=r"line 1: .* says nothing of its id"):
         read_lines(answers, "count", references={})

@@ -83,8 +83,8 @@ def read_lines(
         try:
             if isinstance(entry, Invalid):
                 raise ValueError(entry.reason)
-            line = rewrite(entry, number) if rewrite else entry
-            found.append((number, _completed(line, references)))
+            line = _completed(entry, references)
+            found.append((number, rewrite(line, number) if rewrite else line))
         except ValueError as error:
             invalid.append(Invalid(number, str(error)))
     notes = {}
