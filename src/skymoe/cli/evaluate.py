@@ -108,7 +108,8 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Ask nobody: write the questions, their pictures' paths and their references into this folder, for "
-            "models that run elsewhere; skymoe score takes the answers.", rich_help_panel=SHOWN,
+            "models that run elsewhere; skymoe score takes the answers, and lmms-eval the folder.",
+            rich_help_panel=SHOWN,
         ),
     ] = None,
 ) -> None:  # fmt: skip
@@ -118,6 +119,7 @@ def evaluate(
     """
     from skymoe.errors import UserError
     from skymoe.evaluation.benchmarks import BENCHMARKS, FAMILIES, available, select
+    from skymoe.evaluation.engines.asking import Asking
 
     if show:
         _list(BENCHMARKS, FAMILIES)
@@ -129,21 +131,21 @@ def evaluate(
         raise UserError(f"--split {split!r}: choose test or val")
     if not benchmark and not everything:
         chosen = available() or chosen
+    asking = Asking(boxes, explain, max_tokens)
     if questions is not None:
-        _write_questions(questions, chosen, split, limit, seed)
+        _write_questions(questions, chosen, split, limit, seed, boxes)
         return
 
     from rich.console import Console
 
     from skymoe.evaluation.engines import open_engine
-    from skymoe.evaluation.engines.asking import Asking
     from skymoe.evaluation.predictions import EngineLost
     from skymoe.evaluation.running import Settings
     from skymoe.evaluation.running import evaluate as evaluate_model
 
     opened = open_engine(
         model, engine=engine, device=device, dtype=dtype, batch_size=batch_size, concurrency=concurrency, key=key,
-        asking=Asking(boxes, explain, max_tokens),
+        asking=asking,
     )  # fmt: skip
     if opened.typed and (boxes != "geochat" or explain or max_tokens is not None):
         raise UserError(
@@ -190,7 +192,7 @@ def _list(benchmarks: dict[str, Benchmark], families: dict[str, tuple[str, ...]]
 
 
 def _write_questions(
-    folder: Path, benchmarks: list[Benchmark], split: str, limit: int | None, seed: int
+    folder: Path, benchmarks: list[Benchmark], split: str, limit: int | None, seed: int, boxes: str
 ) -> None:
     from skymoe.errors import UserError
     from skymoe.evaluation.questions import write_questions
@@ -198,7 +200,7 @@ def _write_questions(
     written = 0
     for one in benchmarks:
         try:
-            path, asked = write_questions(folder, one, split, limit=limit, seed=seed)
+            path, asked = write_questions(folder, one, split, limit=limit, seed=seed, boxes=boxes)
         except UserError as error:
             typer.echo(f"skipped {one.name}: {error}", err=True)
             continue

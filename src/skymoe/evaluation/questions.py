@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skymoe.evaluation.benchmarks import Benchmark, Item
+from skymoe.evaluation.lmms.writing import write_task
 
 
 def write_questions(
@@ -18,12 +19,15 @@ def write_questions(
     root: str | os.PathLike[str] | None = None,
     limit: int | None = None,
     seed: int = 0,
+    boxes: str = "geochat",
 ) -> tuple[Path, int]:
-    """Write ``folder/NAME.jsonl``; returns its path and how many questions it holds.
+    """Write ``folder/NAME.jsonl`` and, for lmms-eval, ``folder/NAME.yaml``; returns the first's path and how many
+    questions it holds.
 
     Each line is what :meth:`Item.record` says, with ``image`` (the file's path), ``window`` (x1, y1, x2, y2 in pixels
-    of the file, where only a part of it is the picture) and its ``width`` and ``height``. With the raw answer added as
-    ``prediction``, `skymoe score` scores it. Raises UserError where the data are not there.
+    of the file, where only a part of it is the picture), its ``width`` and ``height``, and the ``subject`` that is
+    asked about. With the raw answer added as ``prediction``, `skymoe score` scores it; ``boxes`` is the notation in
+    which lmms-eval reads boxes. Raises UserError where the data are not there.
     """
     items = benchmark.items(split, root=root, limit=limit, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,13 +35,19 @@ def write_questions(
     with part.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(question(item)) + "\n" for item in items)
     part.replace(path)
+    write_task(benchmark, path, boxes)
     return path, len(items)
 
 
 def question(item: Item) -> dict[str, Any]:
     """One line: the record and where its picture is."""
-    sample = item.sample
-    where: dict[str, Any] = {"image": sample.image, "width": sample.width, "height": sample.height}
+    sample, query = item.sample, item.query
+    where: dict[str, Any] = {
+        "image": os.path.abspath(sample.image),
+        "width": sample.width,
+        "height": sample.height,
+    }
     if sample.window is not None:
         where["window"] = list(sample.window)
-    return {**item.record(), "task": item.query.task, **where}
+    asked = {"subject": query.subject} if query.subject is not None else {}
+    return {**item.record(), "task": query.task, **asked, **where}
