@@ -15,7 +15,7 @@ COUNTING = (
     Benchmark("rsod", "RSOD", "count", "rsod", counted, f"{HASHED}; one class a picture", published="RSOD"),
     Benchmark(
         "hrrsd", "HRRSD", "count", "hrrsd", counted, "official test split; vehicles are not asked, most have no box",
-        {"train": 5401, "val": 5417, "test": 10943}, published="HRRSD",
+        published="HRRSD",
     ),
     Benchmark(
         "nwpu-vhr10", "NWPU VHR-10", "count", "nwpu-vhr10", counted, HASHED, published="NWPU-VHR", also=("nwpu-vhr",)

@@ -17,10 +17,9 @@ def _grounding(
     title: str,
     note: str,
     questions: Mapping[str, int] | None = None,
-    sizes: Mapping[str, int] | None = None,
 ) -> Benchmark:
     return Benchmark(
-        name, title, "ground", name, referring, note, sizes or {}, questions=questions or {},
+        name, title, "ground", name, referring, note, questions=questions or {},
         options={"ambiguous": True}, published=title,
     )  # fmt: skip
 
@@ -41,6 +40,6 @@ GROUNDING = (
     ),
     _grounding(
         "vrsbench", "VRSBench", "the official part \"val\", on which all published numbers are; 13 boxes have no area",
-        {"test": 16159}, {"train": 20264, "test": 9350},
+        {"test": 16159},
     ),
 )  # fmt: skip

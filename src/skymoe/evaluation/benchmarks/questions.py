@@ -16,7 +16,7 @@ QUESTIONS = (
     Benchmark(
         "rsvqa-lr", "RSVQA-LR", "vqa", "rsvqa-lr", official("vqa"),
         "official test split; all types are asked, counts are judged by their class; half of it can be answered blind",
-        {"train": 572, "val": 100, "test": 100}, questions={"train": 57223, "val": 10005, "test": 10004},
+        questions={"train": 57223, "val": 10005, "test": 10004},
         published="RSVQA-LR",
     ),
     Benchmark(
