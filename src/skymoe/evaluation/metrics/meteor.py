@@ -1,16 +1,20 @@
 """METEOR 1.5 (`-l en -norm`) from its jar: one warm Java process for a whole run, ~13 s to start, ~1.3 GB.
 
-The jar gives 23 statistics a caption; the corpus value comes from their sums. Its formula is repeated here only so that
-a bootstrap of a thousand corpora needs no thousand more questions to the jar; a test holds the two equal.
+The jar gives 23 statistics a caption; the corpus value comes from their sums. Its formula is repeated here so that a
+bootstrap of a thousand corpora needs no thousand more questions to the jar; a test holds the two equal.
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import RLock, Thread
 
 import numpy as np
 
@@ -20,6 +24,10 @@ from skymoe.evaluation.metrics.ptb import java
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
 MODULE_WEIGHTS = (1.0, 0.6, 0.8, 0.6)  # exact, stem, synonym, paraphrase
 STATISTICS = 23
+
+
+class MeteorError(RuntimeError):
+    """METEOR's process could not do its work; the message is one line."""
 
 
 def why_not() -> str | None:
@@ -41,65 +49,104 @@ def jar() -> Path | None:
 
 
 class Meteor:
-    """A running METEOR process; not for several threads at once."""
+    """A running METEOR process. Starting returns at once; the first answer waits until its tables are read."""
 
     def __init__(self) -> None:
         runtime, archive = java(), jar()
         assert runtime is not None, why_not()
         assert archive is not None, why_not()
-        command = [
-            runtime,
-            "-Xmx2G",
-            "-Dfile.encoding=UTF-8",
-            "-Dstdout.encoding=UTF-8",
-            "-jar",
-            archive.name,
-        ]
+        self._lock = RLock()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
+        encoding = ["-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8"]
         self._process = subprocess.Popen(
-            [*command, "-", "-", "-stdio", "-l", "en", "-norm"],
+            [runtime, "-Xmx2G", *encoding, "-jar", archive.name, "-", "-", "-stdio", "-l", "en", "-norm"],
             cwd=archive.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
+            stderr=self._said,
         )
         atexit.register(self.close)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """End the process; a second call does nothing."""
+        atexit.unregister(self.close)
         self._process.kill()
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._said):
+            with suppress(OSError):  # what was not yet written is not wanted any more
+                assert pipe is not None
+                pipe.close()
 
-    def statistics(self, prediction: str, references: Sequence[str]) -> str:
-        """The 23 numbers of one tokenised caption against its references, as the jar writes them."""
-        words = [" ".join(text.replace("|||", " ").split()) for text in (*references, prediction)]
-        return self._ask(" ||| ".join(["SCORE", *words]))
+    def statistics(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> list[str]:
+        """The 23 numbers of every tokenised caption against its references, as the jar writes them.
+
+        Raises MeteorError where the process ends.
+        """
+        lines = []
+        for prediction, own in zip(predictions, references, strict=True):
+            lines.append(" ||| ".join(["SCORE", *map(_plain, own), _plain(prediction)]))
+        with self._lock:
+            return self._ask(lines, len(lines))
 
     def corpus(self, statistics: Sequence[str]) -> tuple[float, list[float]]:
-        """The corpus score, and every caption's own."""
-        first = self._ask(" ||| ".join(["EVAL", *statistics]))
-        answers = [first, *(self._read() for _ in statistics)]
-        *each, whole = map(float, answers)
-        return whole, each
+        """The corpus score, and every caption's own, by the jar's arithmetic; MeteorError where the process ends."""
+        with self._lock:
+            *each, whole = self._ask([" ||| ".join(["EVAL", *statistics])], len(statistics) + 1)
+        return float(whole), list(map(float, each))
 
-    def _ask(self, line: str) -> str:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> str:
+    def _ask(self, lines: Iterable[str], answers: int) -> list[str]:
+        # Written beside reading: neither side waits for the other to answer one caption before it gets the next.
+        writer = Thread(target=self._write, args=(lines,), daemon=True)
+        writer.start()
         assert self._process.stdout is not None
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError("the METEOR process ended unexpectedly (it needs about 1.3 GB of memory)")
-        return answer.strip()
+        found = []
+        for _ in range(answers):
+            if not (answer := self._process.stdout.readline()):
+                raise MeteorError(self._reason())
+            found.append(answer.decode("utf-8").strip())
+        writer.join()
+        return found
+
+    def _write(self, lines: Iterable[str]) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError, ValueError):  # the reader finds the process ended and says why
+            for line in lines:
+                self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+
+    def _reason(self) -> str:
+        self._process.wait()
+        self._said.seek(0)
+        said = self._said.read().decode("utf-8", "replace").strip().splitlines()
+        last = f": {said[-1].strip()}" if said else ""
+        return f"METEOR's Java process ended (it needs about 1.3 GB of memory){last}"
 
 
-@cache
-def shared_process() -> Meteor:
-    """The process that the whole run shares."""
-    return Meteor()
+_shared: tuple[int, Meteor] | None = None
+_sharing = RLock()
+
+
+def start() -> Meteor:
+    """The process that the whole run shares; started if there is none, or if it ended. Raises MeteorError."""
+    global _shared
+    with _sharing:
+        # After a fork the parent's process is not this one's to talk to.
+        if _shared is None or _shared[0] != os.getpid() or not _shared[1].alive:
+            try:
+                _shared = os.getpid(), Meteor()
+            except OSError as error:
+                raise MeteorError(f"METEOR's Java process did not start: {error}") from error
+        return _shared[1]
+
+
+def statistics(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Array:
+    """(n, 23) statistics of tokenised captions that may be summed, from the shared process. Raises MeteorError."""
+    return rows(start().statistics(predictions, references))
 
 
 def rows(statistics: Sequence[str]) -> Array:
@@ -132,3 +179,8 @@ def from_sums(sums: Array) -> Array:
         fragments = chunks / ((words + reference_words) / 2)
         found = mean * (1 - GAMMA * fragments**BETA)
     return np.nan_to_num(found)
+
+
+def _plain(caption: str) -> str:
+    """Without what separates captions in the process's language."""
+    return " ".join(caption.replace("|||", " ").split(" "))

@@ -4,6 +4,8 @@ The reference is Stanford's PTBTokenizer (3.4.1, a jar inside pycocoevalcap). Fo
 nearly all there are, the rules below give exactly its tokens: tests compare them on every caption of UCM-Captions
 and RSICD and on generated ones. Any other caption (brackets, quotes, decimals, accents …) goes to the jar where there
 is a Java runtime; where there is none the rules are used all the same, and the number of such captions is reported.
+Each caption is tokenised by itself: no line break in it and no caption after it changes another's tokens, which
+pycocoevalcap does not promise.
 """
 
 from __future__ import annotations
@@ -68,10 +70,12 @@ _CURLY = str.maketrans("‘’", "''")
 
 @dataclass(frozen=True)
 class Tokenised:
-    """Captions as space-separated tokens; ``approximate`` of them were not ordinary and had no jar to go to."""
+    """Captions as space-separated tokens; ``approximate`` of them were not ordinary and the jar could not be asked,
+    for the reason ``why``."""
 
     captions: list[str]
     approximate: int
+    why: str = ""
 
 
 def java() -> str | None:
@@ -80,8 +84,11 @@ def java() -> str | None:
 
 
 def one_line(caption: str) -> str:
-    """Line separators of every kind (CR, VT, FF, NEL, U+2028 …) become spaces: they would shift later captions."""
-    return " ".join(caption.splitlines()).strip()
+    """Line separators of every kind (CR, VT, FF, NEL, U+2028 …) become spaces: they would shift later captions.
+
+    Half a surrogate pair, which JSON may hold and no file may, becomes a question mark.
+    """
+    return " ".join(caption.splitlines()).strip().encode("utf-8", "replace").decode("utf-8")
 
 
 def is_ordinary(caption: str) -> bool:
@@ -98,15 +105,23 @@ def tokenise_by_rules(caption: str) -> str:
 def tokenise(captions: Sequence[str], runtime: str | None = "auto") -> Tokenised:
     """The tokens of every caption, in order. ``runtime``: Java's path; "auto" looks for it, None does without."""
     lines = [one_line(caption) for caption in captions]
-    tokens = {line: tokenise_by_rules(line) for line in set(lines)}
+    tokens = {line: tokenise_by_rules(line) for line in dict.fromkeys(lines)}
     special = sorted(line for line in tokens if not is_ordinary(line))
+    if not special:
+        return Tokenised([tokens[line] for line in lines], 0)
     jar = tokeniser_jar()
     if runtime == "auto":
         runtime = java()
-    if special and runtime and jar:
-        tokens |= zip(special, tokenise_by_jar(special, runtime, jar), strict=True)
-        special = []
-    return Tokenised([tokens[line] for line in lines], sum(line in set(special) for line in lines))
+    why = "Stanford's tokeniser needs Java" if not runtime else "Stanford's tokeniser needs pycocoevalcap"
+    if runtime and jar:
+        try:
+            tokens |= zip(special, tokenise_by_jar(special, runtime, jar), strict=True)
+            why = ""
+        except (OSError, subprocess.CalledProcessError) as error:
+            # A java that is none (macOS has such a stub) must not cost the whole evaluation.
+            why = f"Stanford's tokeniser failed: {error}"
+    odd = set(special) if why else set()
+    return Tokenised([tokens[line] for line in lines], sum(line in odd for line in lines), why)
 
 
 @cache
@@ -121,16 +136,21 @@ def tokeniser_jar() -> Path | None:
 
 
 def tokenise_by_jar(lines: Sequence[str], runtime: str, jar: Path) -> list[str]:
-    """Stanford's tokens of non-empty lines, punctuation dropped. UTF-8 whatever the locale says."""
+    """Stanford's tokens of non-empty lines, punctuation dropped. UTF-8 whatever the locale says.
+
+    An empty line follows each: the jar looks ahead, and what begins with a digit changes a "no." or "fig." at the end
+    of the line before it. Raises OSError or CalledProcessError where the runtime does not do its work.
+    """
     handle, name = tempfile.mkstemp(suffix=".txt")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in lines)
+            file.writelines(f"{line}\n\n" for line in lines)
         command = [runtime, "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", str(jar)]
         command += ["edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", name]
         done = subprocess.run(command, capture_output=True, check=True)
     finally:
         os.unlink(name)
-    found = done.stdout.decode("utf-8").split("\n")[: len(lines)]
+    found = done.stdout.decode("utf-8").split("\n")[: 2 * len(lines) : 2]
     assert len(found) == len(lines), f"the tokeniser gave {len(found)} lines for {len(lines)} captions"
-    return [" ".join(word for word in line.split() if word not in DROPPED) for line in found]
+    # Single spaces only: the jar writes a fraction ("1 1/2") as one token with a no-break space in it.
+    return [" ".join(word for word in line.rstrip().split(" ") if word not in DROPPED) for line in found]
