@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ the template's tokens after the question, the same whatever is asked: the last o
 class Routed:
     """The routing of one question on one picture while an answer is given.
 
-    ``part_of`` (S,) has each token's place in `PARTS`, ``logits`` (L, S, E) what the routers said (float32, on the CPU),
+    ``part_of`` (S,) has each token's place in `PARTS`, ``logits`` (L, S, E) what the routers said (float32, CPU),
     ``layers`` the decoder layers they belong to. The last token of the answer, which ends it, is said but not read.
     """
 
@@ -53,11 +54,15 @@ class Routed:
 
 @torch.inference_mode()
 def route(
-    model: SkyMoe, images: Sequence[One], queries: Sequence[Query], texts: Sequence[str]
+    model: SkyMoe,
+    images: Sequence[One],
+    queries: Sequence[Query],
+    texts: Sequence[str],
+    wordings: Sequence[Random | None] | None = None,
 ) -> list[Routed]:
     """The routing of questions, pairwise with pictures, while ``texts`` are given as answers; one pass for all.
 
-    Empty where the model is dense.
+    ``wordings`` draw how each question is put (None: the canonical wording). Empty where the model is dense.
     """
     config: Any = model.model.config
     if not getattr(config, "num_experts", 0) or not queries:
@@ -66,8 +71,8 @@ def route(
     seen = {key: opened(one) for key, one in {id(one): one for one in images}.items()}
     places = {key: place for place, key in enumerate(seen)}
     sequences, parts, prompts = [], [], []
-    for query, text in zip(queries, texts, strict=True):
-        messages = get_task(query.task).messages(query)
+    for query, text, rng in zip(queries, texts, wordings or [None] * len(queries), strict=True):
+        messages = get_task(query.task).messages(query, rng)
         prompt = model.prompter.prompt(messages)
         (answer,) = model.prompter.answers(messages, (text,), min(model.stop))
         prompts.append(prompt)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 ANSWERS = ("reference", "own")
+WORDINGS = ("canonical", "varied")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Traced:
     """What one model's routers did. Counts are numbers of tokens of each question's part.
 
     ``first`` counts first choices, ``chosen`` all K, ``probability`` sums the router's P(x); ``surest`` sums its
-    largest P(x), ``entropy`` its entropy in bits. ``choices`` has the first choice (L, S) of every token, ``tokens`` and
+    largest P(x), ``entropy`` its entropy in bits. ``choices`` has the first choice (L, S) of all tokens, ``tokens`` and
     ``part_of`` what it is: with these two models are compared token by token.
     """
 
@@ -74,18 +76,25 @@ def trace_all(
     asked: Sequence[Asked],
     *,
     answers: str = "reference",
+    wording: str = "canonical",
     batch_size: int = 16,
     advance: Callable[[int], None] = lambda questions: None,
 ) -> Traced:
     """Ask everything and count where the tokens go.
 
     While the routing is watched the answer is given: the data set's (``answers="reference"``, so that two models see
-    the same tokens), or the one that the model itself gives (``"own"``).
+    the same tokens), or the one that the model itself gives (``"own"``). With ``wording="varied"`` a question is put
+    in one of its task's many wordings, drawn by its id: a task is then no fixed row of words.
 
     Raises:
-        UserError: the model has no experts.
+        UserError: the model has no experts, or own answers are wanted to varied wordings.
     """
     assert answers in ANSWERS, answers
+    assert wording in WORDINGS, wording
+    if answers == "own" and wording != "canonical":
+        raise UserError(
+            "a model's own answers are those to the canonical wording: leave --wording varied away"
+        )
     from skymoe.engine.routing import PARTS, route
 
     config: Any = engine.model.config
@@ -100,7 +109,8 @@ def trace_all(
         texts = [query.target or "" for query in queries]
         if answers == "own":
             texts = [answer.text for answer in engine.answer(images, queries)]
-        for one in route(engine, images, queries, texts):
+        wordings = [Random(f"routing/{one.id}") if wording == "varied" else None for one in batch]
+        for one in route(engine, images, queries, texts, wordings):
             counted.append(_count(one, len(PARTS)))
             choices.append(one.logits.argmax(dim=-1).numpy().astype(np.uint16))
             tokens.append(one.tokens)
@@ -150,4 +160,4 @@ def _batches(asked: Sequence[Asked], size: int) -> Iterator[Sequence[Asked]]:
         yield asked[start : start + size]
 
 
-__all__ = ["ANSWERS", "Traced", "trace_all"]
+__all__ = ["ANSWERS", "WORDINGS", "Traced", "trace_all"]
