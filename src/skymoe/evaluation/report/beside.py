@@ -15,7 +15,7 @@ from skymoe.evaluation.benchmarks import BENCHMARKS
 from skymoe.evaluation.intervals import Estimate
 from skymoe.evaluation.published import OURS, Published, of_dataset
 from skymoe.evaluation.report.tabular import estimate_of
-from skymoe.evaluation.report.wording import interval, title
+from skymoe.evaluation.report.wording import interval, signed, title
 
 ABOVE, BELOW, OPEN = "above", "below", "not told apart"
 
@@ -68,6 +68,11 @@ class Beside:
     @property
     def published_value(self) -> str:
         return percent(self.skymoe.value)
+
+    @property
+    def gap(self) -> str:
+        """The difference as it is written, times a hundred."""
+        return signed("accuracy", self.difference["value"], unit=False)
 
     @property
     def own_n(self) -> str:
@@ -145,11 +150,12 @@ def caveats(report: dict[str, Any], found: Sequence[Beside]) -> list[str]:
     said.append(_training(report, found))
     if any(one.skymoe.n is not None for one in found):
         said.append(
-            "The paper's samples are small (N, inferred from its fractions) and not published: its pictures are not ours. "
+            "The paper's samples are small (N, inferred from its fractions) and unpublished: its pictures are others. "
             "The verdict takes both intervals into account."
         )
     if any(one.skymoe.n is None for one in found):
         said.append("Where N is “?”, the published value is taken as exact: the verdict is too sure there.")
+    said += _lacking(report, found)
     said += [
         f"{result['title']}: {result['pictures']:,} of the official {result['official_pictures']:,} pictures."
         for name, result in report["results"].items()
@@ -158,6 +164,15 @@ def caveats(report: dict[str, Any], found: Sequence[Beside]) -> list[str]:
         and result["official_pictures"] != result["pictures"]
     ]
     return said
+
+
+def _lacking(report: dict[str, Any], found: Sequence[Beside]) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for name in dict.fromkeys(one.name for one in found):
+        result = report["results"][name]
+        for reason in result["paper"]["notes"].values():
+            reasons.setdefault(reason, []).append(result["title"])
+    return [f"{', '.join(titles)}: {reason}." for reason, titles in reasons.items()]
 
 
 def _training(report: dict[str, Any], found: Sequence[Beside]) -> str:

@@ -81,7 +81,7 @@ def _ring(ring: Ring, spokes: Sequence[Spoke], at: Any) -> dict[str, Any]:
 
 
 def scatter(pairs: Sequence[Sequence[float]], *, side: float = 320) -> dict[str, Any]:
-    """True against answered counts as dots whose area says how often; both axes by log(1 + n), the diagonal is right."""
+    """True against answered counts as dots whose area says how often; axes by log(1 + n), the diagonal is right."""
     most = max(max(true, given) for true, given, _ in pairs)
     scale = side / math.log1p(max(most, 1))
     ticks = [n for n in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if n <= most]

@@ -1,4 +1,4 @@
-"""The worst answers of a benchmark, with their pictures: kept beside its predictions, so that the page needs no data set.
+"""The worst answers of a benchmark, with their pictures: kept beside its predictions, so the page needs no data set.
 
 ``examples.json`` has the pictures inside (small JPEGs), which mistakes are made most often, and what the drawings need.
 The worst come first: unparsable answers, then the most wrong, of equally wrong ones those the model was surest of; one

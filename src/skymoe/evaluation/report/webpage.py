@@ -1,8 +1,9 @@
-"""The page: one file with everything inside, readable without scripts, in light and dark, on paper and on a telephone."""
+"""The page: one file with everything inside, readable without scripts, light or dark, on paper and on a telephone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,13 @@ from skymoe.evaluation.report.wording import (
     interval,
     is_share,
     number,
-    signed,
     title,
 )
 from skymoe.evaluation.scoring import HEADLINES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 _LONGEST = 400  # characters of an answer that are shown
@@ -33,11 +34,11 @@ _MANY = 8  # parts; more are shown in two columns, the worst first
 
 
 def page(report: dict[str, Any], folder: Path | None = None) -> str:
-    """The report as HTML. ``folder`` is the run's: worst answers are shown where its benchmarks have ``examples.json``."""
-    cards = [
-        _card(place, name, result, folder)
-        for place, (name, result) in enumerate(report["results"].items(), 1)
-    ]
+    """The report as HTML. ``folder`` is the run's: worst answers are shown of benchmarks with ``examples.json``."""
+    order = list(TASKS)
+    ranked = sorted(report["results"].items(), key=lambda pair: order.index(pair[1]["task"]))
+    report = {**report, "results": dict(ranked)}
+    cards = [_card(place, name, result, folder) for place, (name, result) in enumerate(ranked, 1)]
     found = besides(report)
     return render(
         "report.html",
@@ -74,7 +75,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=visible,
     )
-    environment.filters |= {"percent": percent, "signed": signed, "short": shortened, "width": _width}
+    environment.filters |= {"percent": percent, "short": shortened, "width": _width, "code": _code}
     environment.globals |= {"number": number, "interval": interval, "title": title, "counted": counted}
     return environment
 
@@ -89,6 +90,19 @@ def visible(value: Any) -> Any:
 def shortened(text: str, most: int = _LONGEST) -> str:
     """A text cut to what a page has room for, saying how long it is."""
     return text if len(text) <= most else f"{text[:most].rstrip()} … ({len(text):,} characters)"
+
+
+def _code(text: str) -> Markup:
+    """`Words` between backticks as code, everything escaped."""
+    from markupsafe import Markup, escape
+
+    pieces = str(visible(text)).split("`")
+    if len(pieces) % 2 == 0:  # a backtick alone means nothing
+        return Markup(escape(visible(text)))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if place % 2 else escape(piece)
+        for place, piece in enumerate(pieces)
+    )
 
 
 def _width(share: float) -> str:
@@ -195,13 +209,28 @@ def _parts(result: dict[str, Any]) -> dict[str, Any] | None:
 def _examples(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if found is None or not found["shown"]:
         return None
+    questions = [str(one["question"]) for one in found["shown"]]
+    shared = _shared_end(questions)
     shown = []
-    for one in found["shown"]:
+    for one, question in zip(found["shown"], questions, strict=True):
         picture = one.get("picture")
         # The file may be a stranger's: nothing but a picture inside the page is taken for one.
         inside = isinstance(picture, str) and picture.startswith("data:image/jpeg;base64,")
-        shown.append({"confidence": None, "boxes": [], **one, "picture": picture if inside else None})
-    return {**found, "shown": shown}
+        rest = question[: len(question) - len(shared)].rstrip()
+        shown.append({"boxes": [], **one, "picture": picture if inside else None, "question": rest})
+    asked = shared if shared in questions or not shared else f"… {shared}"
+    return {**found, "shown": shown, "asked": asked}
+
+
+def _shared_end(questions: Sequence[str]) -> str:
+    """The whole sentences that all questions end in: said once, not under every picture."""
+    sentences = [re.split(r"(?<=[.?!]) +", question) for question in questions]
+    shared: list[str] = []
+    for ends in zip(*map(reversed, sentences), strict=False):
+        if len(set(ends)) > 1:
+            break
+        shared.insert(0, ends[0])
+    return " ".join(shared)
 
 
 def _drawn(found: Mapping[str, Any] | None, task: str, draw: Any) -> dict[str, Any] | None:
@@ -209,7 +238,7 @@ def _drawn(found: Mapping[str, Any] | None, task: str, draw: Any) -> dict[str, A
 
 
 def _published(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """One table a benchmark: all systems by all printed metrics, ours among them, the best by the first metric first."""
+    """One table a benchmark: all systems by all printed metrics, ours among them, ranked by the first metric."""
     found: dict[str, dict[str, Any]] = {}
     for one in besides(report):
         table = found.setdefault(

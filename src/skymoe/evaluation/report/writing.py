@@ -24,6 +24,6 @@ def write(report: dict[str, Any], out: Path) -> None:
     }
     for name, text in texts.items():
         part = out / f"{name}.part"
-        # Half a surrogate pair, out of an odd file name, has no UTF-8; its escape is right in JSON and harmless elsewhere.
+        # Half a surrogate pair, out of an odd file name, has no UTF-8; its escape is right in JSON, harmless elsewhere.
         part.write_bytes(text.encode("utf-8", "backslashreplace"))
         os.replace(part, out / name)
