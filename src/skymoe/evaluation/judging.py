@@ -1,4 +1,4 @@
-"""The verdict on a list of records, task by task: metrics, metrics of parts, and what became of every single answer."""
+"""The standard protocol's verdict on a list of records: metrics, metrics of parts, what became of every answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from skymoe.boxes import Box, parse_boxes
 from skymoe.evaluation.intervals import Metrics
 from skymoe.evaluation.metrics import caption, classify, count, ground, vqa
+from skymoe.evaluation.metrics.groups import by_group
 from skymoe.evaluation.notations import notation_of
+from skymoe.sample import XYXY
 from skymoe.tasks import get_task
 from skymoe.tasks.caption import tidy
 
@@ -30,9 +32,9 @@ class Verdict:
     implementation: dict[str, str] = field(default_factory=dict)
 
 
-def boxes_of(records: Sequence[Record], boxes: str) -> tuple[list[Box | None], str]:
-    """The one box of every answer in pixels (of several the first), and the notation they were read in."""
-    notation = notation_of(records, boxes) if boxes == "auto" else boxes
+def boxes_of(records: Sequence[Record], boxes: str) -> tuple[list[Box | None], dict[str, str]]:
+    """The one box of every answer in pixels (of several the first), and what is to be said of their notation."""
+    notation = notation_of(records, boxes)
     found: list[Box | None] = []
     for record in records:
         text, width, height = record["prediction"], record["width"], record["height"]
@@ -41,21 +43,48 @@ def boxes_of(records: Sequence[Record], boxes: str) -> tuple[list[Box | None], s
             # Angle brackets cannot be mistaken, whatever the other lines hold.
             read = parse_boxes(text, width, height, "geochat")
         found.append(read[0] if read else None)
-    return found, notation
+    said = {"boxes": notation if boxes != "auto" else f"{notation} (found by auto)"}
+    if any(record.get("relative") for record in records):
+        said["sizes"] = "unknown: boxes are in hundredths of the picture"
+    return found, said
+
+
+def enclosing(read: Sequence[Box | None]) -> list[XYXY | None]:
+    """A turned box is judged by the horizontal box around it."""
+    return [None if box is None else box.enclosing().xyxy for box in read]
+
+
+def references_of(records: Sequence[Record]) -> list[XYXY]:
+    """The horizontal boxes of reference."""
+    return [tuple(record["reference"]) for record in records]
+
+
+def named(records: Sequence[Record], key: str) -> list[str]:
+    """What every line says under ``key``, or nothing where not all of them say it in text."""
+    found = [record.get(key) for record in records]
+    return [name for name in found if isinstance(name, str)] if all(isinstance(n, str) for n in found) else []
+
+
+def box_items(found: Sequence[XYXY | None], overlaps: Sequence[float]) -> list[dict[str, Any]]:
+    """The items of boxes with their overlaps."""
+    return [
+        {"parsed": None if box is None else list(box), "correct": overlap >= RIGHT_FROM, "iou": overlap}
+        for box, overlap in zip(found, overlaps, strict=True)
+    ]
+
+
+def caption_items(texts: Sequence[str], per_image: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
+    """The items of captions with their scores by metric."""
+    return [
+        {"parsed": tidy(text) or None, "correct": None, **{name: per_image[name][n] for name in per_image}}
+        for n, text in enumerate(texts)
+    ]
 
 
 def _captions(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
     texts = [record["prediction"] for record in records]
     found = caption.evaluate(texts, [record["references"] for record in records], seed=seed)
-    items = [
-        {
-            "parsed": tidy(text) or None,
-            "correct": None,
-            **{name: found.per_image[name][n] for name in found.per_image},
-        }
-        for n, text in enumerate(texts)
-    ]
-    return Verdict(found.metrics, items, notes=found.notes)
+    return Verdict(found.metrics, caption_items(texts, found.per_image), notes=found.notes)
 
 
 def _questions(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
@@ -67,28 +96,47 @@ def _questions(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
     )
     right = vqa.hits(*lists)
     parsed = [_answer("vqa", record).label for record in records]
-    return Verdict(vqa.score(*lists, seed=seed), _items(parsed, right), vqa.by_kind(*lists))
+    kinds = lists[2]
+    return Verdict(
+        vqa.aggregates(right, kinds, seed=seed), items_of(parsed, right), vqa.accuracy_by(right, kinds)
+    )
 
 
 def _counts(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
     numbers = [_answer("count", record).number for record in records]
     wanted = [record["reference"] for record in records]
-    right = [number == reference for number, reference in zip(numbers, wanted, strict=True)]
-    return Verdict(count.score(numbers, wanted, seed=seed), _items(numbers, right))
+    by: dict[str, Metrics] = {}
+    if None in numbers:
+        by |= count.readings(numbers, wanted, seed=seed)
+    if classes := named(records, "class"):
+        by |= count.by_class(numbers, wanted, classes, seed=seed)
+    return Verdict(
+        count.score(numbers, wanted, seed=seed), items_of(numbers, count.hits(numbers, wanted)), by
+    )
 
 
 def _boxes(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
-    read, notation = boxes_of(records, boxes)
-    # A turned box is judged by the horizontal box around it.
-    found = [box.enclosing().xyxy if box is not None else None for box in read]
-    wanted = [tuple(record["reference"]) for record in records]
-    overlaps = ground.overlaps(found, wanted)
-    items = [
-        {"parsed": None if box is None else list(box), "correct": overlap >= RIGHT_FROM, "iou": overlap}
-        for box, overlap in zip(found, overlaps, strict=True)
-    ]
-    said = {"boxes": notation if boxes != "auto" else f"auto: {notation}"}
-    return Verdict(ground.score(found, wanted, seed=seed), items, implementation=said)
+    read, said = boxes_of(records, boxes)
+    found, wanted = enclosing(read), references_of(records)
+    metrics = ground.score(found, wanted, seed=seed)
+    items = box_items(found, ground.overlaps(found, wanted))
+    if any(box is not None and box.angle for box in read) or any(record.get("polygon") for record in records):
+        outlines = [record.get("polygon") or Box(*record["reference"]) for record in records]
+        metrics |= ground.rotated(read, outlines, seed=seed)
+        for item, overlap in zip(items, ground.rotated_overlaps(read, outlines), strict=True):
+            item["rotated_iou"] = overlap
+    return Verdict(metrics, items, _by_size(records, found, wanted, seed), implementation=said)
+
+
+def _by_size(
+    records: Sequence[Record], found: Sequence[XYXY | None], wanted: Sequence[XYXY], seed: int
+) -> dict[str, Metrics]:
+    """By the data set's own size groups where every line has one; by area where it is known in pixels."""
+    if groups := named(records, "size_group"):
+        return by_group(ground.score, groups, found, wanted, seed=seed)
+    if any(record.get("relative") for record in records):
+        return {}
+    return ground.by_size(found, wanted, seed=seed)
 
 
 def _scenes(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
@@ -96,7 +144,7 @@ def _scenes(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
     wanted = [record["reference"] for record in records]
     right = classify.hits(found, wanted)
     return Verdict(
-        classify.score(found, wanted, seed=seed), _items(found, right), classify.by_class(found, wanted)
+        classify.score(found, wanted, seed=seed), items_of(found, right), classify.by_class(found, wanted)
     )
 
 
@@ -105,17 +153,15 @@ def _answer(task: str, record: Record) -> Any:
     return get_task(task).parse(record["prediction"], labels=record.get("labels") or (), **size)
 
 
-def _items(parsed: Sequence[Any], right: Sequence[bool]) -> list[dict[str, Any]]:
+def items_of(parsed: Sequence[Any], right: Sequence[bool]) -> list[dict[str, Any]]:
     pairs = zip(parsed, right, strict=True)
     return [{"parsed": value, "correct": bool(correct)} for value, correct in pairs]
 
 
-JUDGES: dict[str, dict[str, Judge]] = {
-    "standard": {
-        "caption": _captions,
-        "vqa": _questions,
-        "count": _counts,
-        "ground": _boxes,
-        "classify": _scenes,
-    }
+STANDARD: dict[str, Judge] = {
+    "caption": _captions,
+    "vqa": _questions,
+    "count": _counts,
+    "ground": _boxes,
+    "classify": _scenes,
 }

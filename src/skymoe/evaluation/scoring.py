@@ -14,10 +14,12 @@ from typing import Any
 import skymoe
 from skymoe.errors import UserError
 from skymoe.evaluation.intervals import Metrics
-from skymoe.evaluation.judging import JUDGES, Record, Verdict
+from skymoe.evaluation.judging import STANDARD, Judge, Record
+from skymoe.evaluation.judging_paper import PAPER, paper_implementation
 from skymoe.evaluation.metrics import caption
 
-PROTOCOLS = ("standard", "paper")
+JUDGES: dict[str, dict[str, Judge]] = {"standard": STANDARD, "paper": PAPER}
+PROTOCOLS = tuple(JUDGES)
 # Names of the metrics that a table shows; the report's JSON has all of them.
 HEADLINES = {
     "caption": ("bleu4", "meteor", "rouge_l", "cider"),
@@ -27,7 +29,21 @@ HEADLINES = {
     "classify": ("accuracy", "mean_class_recall"),
 }
 LOWER_IS_BETTER = frozenset(("mae", "rmse"))
-PERCENT = frozenset(("oa", "aa", "accuracy", "mean_class_recall", "acc@0.5", "acc@0.7", "within10", "recall"))
+PERCENT = frozenset(
+    (
+        *(
+            "oa",
+            "aa",
+            "oa_without_numbers",
+            "aa_without_numbers",
+            "accuracy",
+            "mean_class_recall",
+            "recall",
+            "within10",
+        ),
+        *("acc@0.5", "acc@0.7", "rotated_acc@0.5", "rotated_acc@0.7"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,7 @@ def score_records(
     """
     assert records, "nothing to score"
     check_protocol(protocol)
-    verdict: Verdict = JUDGES[protocol][task](records, boxes, seed)
+    verdict = JUDGES[protocol][task](records, boxes, seed)
     items = [
         {"id": record.get("id", number), **item}
         for number, (record, item) in enumerate(zip(records, verdict.items, strict=True))
@@ -89,7 +105,7 @@ def score_records(
         metrics=verdict.metrics,
         by=verdict.by,
         notes=verdict.notes,
-        implementation={**implementation(task), **verdict.implementation},
+        implementation={**implementation(task, protocol), **verdict.implementation},
         items=items,
     )
 
@@ -120,10 +136,13 @@ def check_protocol(protocol: str) -> None:
 def require(task: str, protocol: str = "standard") -> None:
     """Raises UserError where the task's metrics need a package that is not there: to be told before a model runs."""
     check_protocol(protocol)
-    if task == "caption":
+    if (task, protocol) == ("caption", "standard"):
         caption.require()
 
 
-def implementation(task: str) -> dict[str, str]:
+def implementation(task: str, protocol: str = "standard") -> dict[str, str]:
     """Which code computes the metrics of a task, with versions."""
-    return {"skymoe": skymoe.__version__, **(caption.implementation() if task == "caption" else {})}
+    found = {"skymoe": skymoe.__version__}
+    if protocol == "paper":
+        return {**found, **paper_implementation(task)}
+    return {**found, **(caption.implementation() if task == "caption" else {})}
