@@ -1,0 +1,178 @@
+"""What a planned stage says: which model, what of it trains, on how many pictures, in which number formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from skymoe.errors import UserError
+
+from .architecture import Architecture, Shapes
+from .tensors import TOWER, activated, count, weights
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """Low-rank adapters of `rank` on the weights whose module is named so ("q_proj", "experts.gate_up_proj")."""
+
+    rank: int
+    targets: tuple[str, ...]
+    dropout: float = 0.05
+
+    def adapts(self, module: str) -> bool:
+        """Only the decoder's: towers name their projections alike."""
+        return not module.startswith(TOWER) and module.endswith(
+            tuple(f".{target}" for target in self.targets)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Bytes a number takes at rest; the optimizer is AdamW, with two moments for each trained number."""
+
+    name: str
+    trained: int
+    frozen: int
+    gradient: int
+    moments: int
+    compute: int
+
+    @property
+    def per_trained(self) -> int:
+        return self.trained + self.gradient + self.moments
+
+
+PRECISIONS = {
+    "fp32": Precision("fp32", 4, 4, 4, 8, 4),
+    # Float32 where it learns, bfloat16 where it computes: Transformers' Trainer with bf16=True.
+    "bf16": Precision("bf16", 4, 2, 4, 8, 2),
+    # Everything float32 at rest, as `skymoe train` loads nano.
+    "bf16-autocast": Precision("bf16-autocast", 4, 4, 4, 8, 2),
+    # Everything bfloat16: half the memory, and steps too small for 8 bits of mantissa are lost.
+    "pure-bf16": Precision("pure-bf16", 2, 2, 2, 4, 2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageSettings:
+    """One stage. A weight trains if its name contains one of `trains` (None: any) and starts with none of `frozen`.
+
+    `samples` and `epochs` give the steps where `steps` is None; of an epoch's last, incomplete batch nothing is used.
+    `text_tokens` are those beside the picture's; `answer_tokens` of them are learnt from. `padded`: rows of a batch
+    differ in length, so that attention needs a mask.
+    """
+
+    name: str
+    architecture: Architecture
+    batch_size: int
+    trains: tuple[str, ...] | None = None
+    frozen: tuple[str, ...] = ()
+    lora: Lora | None = None
+    steps: int | None = None
+    samples: int | None = None
+    epochs: float = 1.0
+    text_tokens: int = 64
+    answer_tokens: int = 16
+    padded: bool = True
+    precision: Precision = PRECISIONS["bf16"]
+    kernel: str = "grouped_mm"
+    tower_only: bool = False
+    about: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one sample in the decoder."""
+        return 0 if self.tower_only else self.architecture.image_tokens + self.text_tokens
+
+    def trained(self, name: str) -> bool:
+        """Whether that weight of the model itself learns (adapters are counted apart)."""
+        if self.lora is not None or name.startswith(self.frozen or ("\0",)):
+            return False
+        return self.trains is None or any(part in name for part in self.trains)
+
+    def adapted(self, module: str) -> int:
+        """Rank of the adapter on that module, 0 for none."""
+        return self.lora.rank if self.lora is not None and self.lora.adapts(module) else 0
+
+    def model_weights(self) -> Shapes:
+        """Weights that are loaded: the whole model, or its tower alone."""
+        shapes = weights(self.architecture)
+        if not self.tower_only:
+            return shapes
+        return {name: shape for name, shape in shapes.items() if name.startswith(TOWER)}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Counts: `total` with adapters, `activated` by one token, `trained`, and of what kind they are."""
+
+    total: int
+    activated: int
+    trained: int
+    adapters: int
+    experts: int
+    routers: int
+    tower: int
+    adaptor: int
+    decoder: int
+
+    @property
+    def frozen(self) -> int:
+        return self.total - self.trained
+
+
+def parameters(stage: StageSettings, shapes: Shapes | None = None) -> Parameters:
+    """Count the stage's parameters.
+
+    Raises:
+        UserError: nothing of the model would train.
+    """
+    shapes = stage.model_weights() if shapes is None else shapes
+    adapters = sum(prod(shape) for shape in adapter_weights(stage, shapes).values())
+    trained = adapters + sum(prod(shape) for name, shape in shapes.items() if stage.trained(name))
+    if not trained:
+        what = (
+            f"lora targets {', '.join(stage.lora.targets)}"
+            if stage.lora
+            else f"trains={list(stage.trains or ())}"
+        )
+        raise UserError(f"stage {stage.name!r}: {what} names no weight of {stage.architecture.name}")
+
+    def part(text: str) -> int:
+        return sum(prod(shape) for name, shape in shapes.items() if text in name)
+
+    tower, adaptor = part("vision_tower."), part("multi_modal_projector.")
+    return Parameters(
+        total=count(shapes) + adapters,
+        activated=activated(stage.architecture, shapes) + _activated_adapters(stage, shapes),
+        trained=trained,
+        adapters=adapters,
+        experts=part(".mlp.experts."),
+        routers=part(".mlp.router."),
+        tower=tower,
+        adaptor=adaptor,
+        decoder=count(shapes) - tower - adaptor,
+    )
+
+
+def adapter_weights(stage: StageSettings, shapes: Mapping[str, tuple[int, ...]]) -> Shapes:
+    """The adapters' weights: A (…, r, in) and B (…, out, r) for each adapted weight (…, out, in)."""
+    found: Shapes = {}
+    for name, shape in shapes.items():
+        module = name.removesuffix(".weight")
+        if (rank := stage.adapted(module)) and len(shape) > 1:
+            *leading, outputs, inputs = shape
+            found[f"{module}.lora_A"] = (*leading, rank, inputs)
+            found[f"{module}.lora_B"] = (*leading, outputs, rank)
+    return found
+
+
+def _activated_adapters(stage: StageSettings, shapes: Shapes) -> int:
+    model = stage.architecture
+    total = 0
+    for name, shape in adapter_weights(stage, shapes).items():
+        share = model.top_k / model.experts if ".mlp.experts." in name else 1
+        total += int(prod(shape) * share)
+    return total
