@@ -12,11 +12,13 @@ from skymoe.cli.ask import ask
 from skymoe.cli.augment import augment
 from skymoe.cli.caption import caption
 from skymoe.cli.classify import classify
+from skymoe.cli.compare import compare
 from skymoe.cli.count import count
 from skymoe.cli.data_build import data
 from skymoe.cli.demo import demo
 from skymoe.cli.evaluate import evaluate
 from skymoe.cli.ground import ground
+from skymoe.cli.plan import plan
 from skymoe.cli.score import score
 from skymoe.cli.train import train
 from skymoe.cli.upcycle import upcycle
@@ -38,7 +40,9 @@ app.add_typer(augment, name="augment", rich_help_panel=MAKING)
 app.command("train", rich_help_panel=MAKING)(train)
 app.command("eval", rich_help_panel=MAKING)(evaluate)
 app.command("score", rich_help_panel=MAKING)(score)
+app.command("compare", rich_help_panel=MAKING)(compare)
 app.command("upcycle", rich_help_panel=MAKING)(upcycle)
+app.command("plan", rich_help_panel=MAKING)(plan)
 
 
 def _version(wanted: bool) -> None:
