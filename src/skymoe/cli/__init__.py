@@ -9,6 +9,7 @@ import typer
 import skymoe
 from skymoe.cli.answering import printable
 from skymoe.cli.ask import ask
+from skymoe.cli.audit import audit
 from skymoe.cli.augment import augment
 from skymoe.cli.caption import caption
 from skymoe.cli.classify import classify
@@ -19,6 +20,7 @@ from skymoe.cli.demo import demo
 from skymoe.cli.evaluate import evaluate
 from skymoe.cli.ground import ground
 from skymoe.cli.plan import plan
+from skymoe.cli.routing import routing
 from skymoe.cli.score import score
 from skymoe.cli.train import train
 from skymoe.cli.upcycle import upcycle
@@ -39,6 +41,8 @@ app.add_typer(data, name="data", rich_help_panel=MAKING)
 app.add_typer(augment, name="augment", rich_help_panel=MAKING)
 app.command("train", rich_help_panel=MAKING)(train)
 app.command("eval", rich_help_panel=MAKING)(evaluate)
+app.command("routing", rich_help_panel=MAKING)(routing)
+app.command("audit", rich_help_panel=MAKING)(audit)
 app.command("score", rich_help_panel=MAKING)(score)
 app.command("compare", rich_help_panel=MAKING)(compare)
 app.command("upcycle", rich_help_panel=MAKING)(upcycle)

@@ -14,6 +14,7 @@ from PIL import Image
 import skymoe
 from skymoe.answer import Answer
 from skymoe.evaluation.benchmarks import Benchmark, Item
+from skymoe.evaluation.notations import notation_of
 from skymoe.evaluation.predictions import Engine, predict
 from skymoe.evaluation.scoring import Score, score_records
 from skymoe.tasks import Query
@@ -80,7 +81,11 @@ class Bench:
 
     def score(self, records: Records) -> Score:
         """The pass's numbers by the `standard` protocol, and in ``items`` what became of every answer."""
-        found = score_records(self.task, records, boxes=self.settings.boxes, seed=self.settings.seed)
+        boxes = self.settings.boxes
+        if self.task == "ground" and boxes == "auto":
+            # Decided by what the model said to the plain question, for all passes.
+            boxes = notation_of(self.plain(), boxes)
+        found = score_records(self.task, records, boxes=boxes, seed=self.settings.seed)
         for item, record in zip(found.items, records, strict=True):
             item["text"] = record["prediction"]
         return found
@@ -129,13 +134,19 @@ class Bench:
 
 
 class _Changed:
-    """The engine, but with other pictures before it, or asked in another way."""
+    """The engine, but with other pictures before it, or asked in another way; all else of it is as it was."""
 
     def __init__(self, engine: Engine, items: Sequence[Item], alter: Alter | None, ask: Ask | None) -> None:
         self.engine = engine
         self.items = {id(item.query): item for item in items}
         self.alter = alter
         self.ask = ask
+        if ask is not None:
+            self.question = lambda query: self.items[id(query)].record()["question"]
+
+    def __getattr__(self, name: str) -> Any:
+        # Engines of others tell by further attributes how they ask and what they see.
+        return getattr(self.engine, name)
 
     def answer(
         self, images: Sequence[Any], queries: Sequence[Query], *, constrained: bool = True, num_beams: int = 1

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 from skymoe.evaluation.audits import plots
-from skymoe.evaluation.scoring import HEADLINES
+from skymoe.evaluation.audits.contrast import TOLD
+from skymoe.evaluation.report.wording import title as metric_title
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -62,9 +63,9 @@ def _pictures(results: Results) -> list[Chart]:
     some = next(iter(results.values()))["metrics"]
     rows = []
     for result in results.values():
-        metric = HEADLINES[result["task"]][0]
+        metric = TOLD[result["task"]][0]
         values = [
-            (f"s{number}", f"{metric}, {name}", *_ends(metrics[metric]))
+            (f"s{number}", f"{metric_title(metric)}, {name}", *_ends(metrics[metric]))
             for number, (name, metrics) in enumerate(result["metrics"].items())
         ]
         rows.append((result["title"], values))

@@ -12,10 +12,19 @@ from skymoe.evaluation.audits.bench import Bench, Records
 from skymoe.evaluation.audits.examples import Strip, thumbnail
 from skymoe.evaluation.audits.measures import JUDGED, Measure, difference, measure
 from skymoe.evaluation.benchmarks import Item
-from skymoe.evaluation.scoring import HEADLINES, LOWER_IS_BETTER, PERCENT, Score
+from skymoe.evaluation.report.wording import is_share, title
+from skymoe.evaluation.scoring import LOWER_IS_BETTER, Score
 from skymoe.pictures import open_sample
 
 EXAMPLES = 3
+TOLD = {
+    "caption": ("bleu4", "cider"),
+    "vqa": ("oa",),
+    "ground": ("acc@0.5", "miou"),
+    "count": ("accuracy", "mae"),
+    "classify": ("accuracy",),
+}
+"""The metrics of the table, the first of them that of the chart; the JSON and the page have all."""
 Lines = Mapping[str, Records]
 """Prediction lines by the name of what the model saw, the real picture first; the same items in the same order."""
 Show = Callable[[str, Item, Image.Image], Image.Image]
@@ -27,17 +36,17 @@ def contrast(bench: Bench, lines: Lines, gap: str, show: Show) -> dict[str, Any]
     scores = {name: bench.score(records) for name, records in lines.items()}
     first, *others = lines
     found: list[Measure] = []
-    for metric in HEADLINES[bench.task]:
-        if metric in scores[first].metrics:
-            kind = "share" if metric in PERCENT else "number"
-            ideal = "low" if metric in LOWER_IS_BETTER else "high"
-            found += [
-                measure(f"{metric}, {name}", score.metrics[metric], kind, ideal if name == first else "")
-                for name, score in scores.items()
-            ]
+    for metric in TOLD[bench.task]:
+        kind = "share" if is_share(metric) else "number"
+        ideal = "low" if metric in LOWER_IS_BETTER else "high"
+        found += [
+            measure(f"{title(metric)}: {name}", score.metrics[metric], kind, ideal if name == first else "")
+            for name, score in scores.items()
+        ]
+    gaps: list[Measure] = []
     if bench.task in JUDGED:
         right = {name: [item["correct"] for item in score.items] for name, score in scores.items()}
-        found += [
+        gaps = [
             measure(gap.format(name), difference(right[first], right[name], bench.settings.seed))
             for name in others
         ]
@@ -45,6 +54,7 @@ def contrast(bench: Bench, lines: Lines, gap: str, show: Show) -> dict[str, Any]
         "metrics": {name: score.metrics for name, score in scores.items()},
         "unparsable": {name: score.unparsable for name, score in scores.items()},
         "measures": found,
+        "gaps": gaps,
         "examples": _strips(bench, scores, show),
     }
 

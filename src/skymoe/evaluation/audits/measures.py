@@ -39,7 +39,9 @@ def shown(line: Measure) -> tuple[str, str]:
     """Value and interval as text: "62.2 %" and "59.7–64.7"; the interval is empty where there is none."""
 
     def text(value: float) -> str:
-        return f"{100 * value:.1f}" if line["kind"] == "share" else f"{value:.3g}"
+        if line["kind"] == "share":
+            return f"{100 * value:.1f}"
+        return f"{value:.3g}" if abs(value) >= 1e-9 else "0"
 
     unit = " %" if line["kind"] == "share" else ""
     low, high = line["low"], line["high"]

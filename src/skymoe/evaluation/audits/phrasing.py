@@ -17,7 +17,7 @@ import numpy as np
 
 from skymoe.answer import Answer
 from skymoe.errors import UserError
-from skymoe.evaluation.audits.bench import Bench
+from skymoe.evaluation.audits.bench import Ask, Bench
 from skymoe.evaluation.audits.measures import RIGHT, Measure, alike, measure
 from skymoe.evaluation.benchmarks import Item
 from skymoe.evaluation.intervals import mean, wilson
@@ -25,7 +25,6 @@ from skymoe.tasks import get_task
 
 DRAWS = 200
 EXAMPLES = 8
-InWords = Callable[[list[Any], str], list[Answer]]
 Answers = Sequence[dict[str, Any]]
 
 
@@ -49,15 +48,15 @@ def run(bench: Bench) -> dict[str, Any]:
     count = bench.settings.wordings
     if count < 2:
         raise UserError(f"{count} wordings: give at least 2, for there must be something to compare")
-    ask = getattr(bench.engine, "ask", None)
+    ask = way_to_ask(bench.engine)
     if ask is None:
-        raise UserError(f"{bench.model['name']} cannot be asked in one's own words: it has no `ask`")
+        raise UserError(f"{bench.model['name']} cannot be asked in one's own words")
     worded = [wordings(item, count) for item in bench.items]
     lines = [
         bench.ask(
             f"wording-{number + 1}",
             [_worded(item, words[number]) for item, words in zip(bench.items, worded, strict=True)],
-            ask=lambda items, pictures: in_words(ask, items, pictures),
+            ask=ask,
         )
         for number in range(count)
     ]
@@ -97,7 +96,18 @@ def wordings(item: Item, count: int) -> list[str]:
     return [found[number % len(found)] for number in range(count)]
 
 
-def in_words(ask: InWords, items: Sequence[Item], pictures: Sequence[Any]) -> list[Answer]:
+def way_to_ask(engine: Any) -> Ask | None:
+    """How the engine is asked in an item's words: by its `ask`, or by what it calls its question."""
+    if hasattr(engine, "ask"):
+        return lambda items, pictures: in_words(engine.ask, items, pictures)
+    if hasattr(engine, "question"):
+        return lambda items, pictures: _as_its_question(engine, items, pictures)
+    return None
+
+
+def in_words(
+    ask: Callable[[list[Any], str], list[Answer]], items: Sequence[Item], pictures: Sequence[Any]
+) -> list[Answer]:
     """Free answers to questions in the items' words; the same words are asked of all their pictures at once."""
     places: dict[str, list[int]] = {}
     for place, item in enumerate(items):
@@ -108,6 +118,16 @@ def in_words(ask: InWords, items: Sequence[Item], pictures: Sequence[Any]) -> li
         said = ask([pictures[place] for place in members], words)
         answers |= dict(zip(members, said, strict=True))
     return [answers[place] for place in range(len(items))]
+
+
+def _as_its_question(engine: Any, items: Sequence[Item], pictures: Sequence[Any]) -> list[Answer]:
+    """Engines of others say in `question` what they ask; for this once they ask the items' words."""
+    words = {id(item.query): item.words for item in items if isinstance(item, Worded)}
+    engine.question = lambda query: words[id(query)]
+    try:
+        return engine.answer(pictures, [item.query for item in items], constrained=False)
+    finally:
+        del engine.question  # its own method is seen again
 
 
 def _worded(item: Item, words: str) -> Worded:

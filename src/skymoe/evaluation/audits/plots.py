@@ -27,10 +27,10 @@ class Axes:
     x_most: float
     y_most: float
     height: int = 340
-    left: int = 52
+    left: int = 60
     bottom: int = 46
     top: int = 12
-    right: int = 14
+    right: int = 24
     bend: Callable[[float], float] = _same
     parts: list[str] = field(default_factory=list)
 
@@ -104,7 +104,8 @@ def masked_share(curve: Sequence[dict[str, Any]], label: str) -> str:
     """The predicted count as a share of all true objects, against the share of objects that is left."""
     most = max(1.1, *(point["high"] for point in curve)) * 1.03
     axes = Axes(1.0, most, height=400)
-    ys = [(n / 4, f"{25 * n} %") for n in range(math.floor(most * 4) + 1)]
+    step = next(step for step in (0.25, 0.5, 1, 2, 5, 10, 100) if most / step <= 7 or step == 100)
+    ys = [(n * step, f"{100 * n * step:.0f} %") for n in range(math.floor(most / step) + 1)]
     axes.grid(_percents(5), ys, "objects left", "predicted count, of all objects")
     axes.line([(0, 0), (1, 1)], "ideal", dots=False)
     axes.line([(0, curve[0]["value"]), (1, curve[0]["value"])], "guess", dots=False)
@@ -144,9 +145,9 @@ def coverage(lines: Sequence[tuple[str, Sequence[Point]]], label: str) -> str:
 
 def dots(rows: Sequence[tuple[str, Sequence[tuple[str, str, float, float, float]]]], label: str) -> str:
     """One row for each name, with dots on a scale from 0 to 1: (series, what it is, value, low, high)."""
-    step, left, top = 34, 168, 8
+    step, left, top = 34, 186, 8
     bottom = top + step * len(rows)
-    across = WIDTH - left - 18
+    across = WIDTH - left - 24
     parts = []
     for value, text in _percents(4):
         x = left + across * value
@@ -154,7 +155,7 @@ def dots(rows: Sequence[tuple[str, Sequence[tuple[str, str, float, float, float]
     for number, (name, values) in enumerate(rows):
         y = top + step * (number + 0.5)
         parts.append(_line("grid", left, y, left + across, y))
-        parts.append(_text(left - 9, y + 4, name if len(name) < 27 else f"{name[:25]}…", "end"))
+        parts.append(_text(left - 9, y + 4, name if len(name) < 29 else f"{name[:27]}…", "end"))
         for place, (series, title, value, low, high) in enumerate(values):
             # A little above each other, so that whiskers can be told apart.
             at = y + (place - (len(values) - 1) / 2) * min(7.0, 22 / max(len(values) - 1, 1))

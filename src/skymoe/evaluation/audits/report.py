@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from skymoe.evaluation.audits import charts
 from skymoe.evaluation.audits.measures import shown
+from skymoe.evaluation.report.wording import in_order, interval, number
+from skymoe.evaluation.report.wording import title as metric_title
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +26,7 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         title = audit["title"]
         for result in audit["results"].values():
             first = (title, result["title"], f"{result['n']:,}")
-            for line in result["measures"]:
+            for line in (*result["measures"], *result.get("gaps", ())):
                 yield (*first, line["name"], *shown(line), line["ideal"])
                 first = ("", "", "")
             title = ""
@@ -70,8 +72,8 @@ def table(report: dict[str, Any]) -> Table:
         found.add_column(
             name, justify="right" if right else "left", no_wrap=name not in ("Benchmark", "Measure")
         )
-    for number, row in enumerate(rows(report)):
-        if row[1] and number:
+    for place, row in enumerate(rows(report)):
+        if row[1] and place:
             found.add_section()
         found.add_row(*row)
     return found
@@ -116,9 +118,27 @@ def write(report: dict[str, Any], out: Path) -> None:
 
 
 def _section(result: dict[str, Any]) -> dict[str, Any]:
-    lines = [(line["name"], *shown(line), line["ideal"]) for line in result["measures"]]
+    # Where there are several kinds of pictures, a table of its own has their metrics.
+    told = result["gaps"] if "gaps" in result else result["measures"]
+    lines = [(line["name"], *shown(line), line["ideal"]) for line in told]
     empty: dict[str, Any] = {"examples": [], "different": [], "changed": {}, "wordings": []}
-    return {**empty, **result, "lines": lines}
+    kinds = result.get("metrics", {})
+    return {**empty, **result, "lines": lines, "kinds": list(kinds), "pivot": _pivot(kinds)}
+
+
+def _pivot(kinds: dict[str, dict[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every metric with its value and interval for each kind of picture."""
+    metrics = in_order(next(iter(kinds.values()))) if kinds else []
+    return [
+        (
+            metric_title(metric),
+            [
+                (number(metric, found[metric]["value"]), interval(metric, found[metric]))
+                for found in kinds.values()
+            ],
+        )
+        for metric in metrics
+    ]
 
 
 def _without_pictures(value: Any) -> Any:

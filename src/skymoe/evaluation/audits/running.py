@@ -13,7 +13,7 @@ from skymoe.evaluation.audits import blind, calibration, invariance, masking, ph
 from skymoe.evaluation.audits.bench import Bench, Settings, Watch
 from skymoe.evaluation.audits.measures import JUDGED
 from skymoe.evaluation.benchmarks import Benchmark, pictures
-from skymoe.evaluation.predictions import Engine
+from skymoe.evaluation.predictions import Engine, EngineLost
 from skymoe.evaluation.running import versions
 from skymoe.evaluation.scoring import require
 
@@ -90,6 +90,8 @@ def audit(
 
     An audit is made on those of the benchmarks whose task it is for. What cannot be done is skipped with the reason.
     ``fresh`` throws earlier answers away; otherwise they are used.
+
+    Raises EngineLost where the model stops answering; the same call continues.
     """
     results: dict[str, dict[str, Any]] = {}
     skipped: dict[str, str] = {}
@@ -117,6 +119,8 @@ def audit(
                 continue
             try:
                 results[one.name][benchmark.name] = {**_about(bench), **one.run(bench)}
+            except EngineLost:
+                raise
             except UserError as error:
                 skipped[f"{one.name}, {benchmark.name}"] = str(error)
             # After each one: a run that is stopped leaves what it has.
