@@ -46,7 +46,7 @@ def evaluate(
 
 def why_no_rouge() -> str | None:
     """Why ROUGE-L cannot be computed here, or None where it can."""
-    return None if find_spec("nltk") else "the paper protocol's ROUGE-L stems words by NLTK: pip install nltk"
+    return None if find_spec("nltk") else "the paper protocol's ROUGE-L stems words by NLTK: pip install 'skymoe[eval]'"
 
 
 @cache
@@ -54,7 +54,7 @@ def why_no_meteor() -> str | None:
     """Why METEOR cannot be computed here, or None where it can."""
     if find_spec("nltk") is None:
         return (
-            "the paper protocol's METEOR is NLTK's: pip install nltk, then python -m nltk.downloader wordnet"
+            "the paper protocol's METEOR is NLTK's: pip install 'skymoe[eval]'"
         )
     from nltk.corpus import wordnet
 
