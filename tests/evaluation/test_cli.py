@@ -81,3 +81,12 @@ def test_the_list_needs_no_model(here: Path) -> None:
     assert found.exit_code == 0
     assert "airbus-ground" in found.stdout
     assert "1,027 of 1,093" in found.stdout
+
+
+def test_ours_is_asked_as_ever(checkpoint: Path, here: Path) -> None:
+    for option in (["--explain"], ["--boxes", "qwen"], ["--max-tokens", "5"]):
+        found = CliRunner().invoke(app, [str(checkpoint), "-b", "ucm-scenes", *option])
+        assert isinstance(found.exception, UserError), option
+        assert "models of others" in str(found.exception)
+    wrong = CliRunner().invoke(app, ["nano", "--boxes", "yolo"])
+    assert "unknown box notation 'yolo'" in str(wrong.exception)

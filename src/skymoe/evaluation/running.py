@@ -24,6 +24,10 @@ from skymoe.evaluation.scoring import Score, require, score_records
 # Files of a checkpoint that decide its answers.
 _DECISIVE = (".safetensors", ".json", ".jinja", ".model", ".txt")
 _HASHED_WHOLE = 2**30
+EXPLAINED = {
+    "classify": "the question named the list of scenes (--explain), an easier task than the plain question",
+    "ground": "the question named the notation of boxes (--explain), an easier task than the plain question",
+}
 Advance = Callable[[int], None]
 Watch = Callable[[str, int | None], Advance]
 """Told the name and the number of questions of each pass; gives what is to be told their progress."""
@@ -160,6 +164,8 @@ def _one(
     boxes = notation_of(records, settings.boxes) if benchmark.task == "ground" else settings.boxes
     found = score(records)
     result = {**_describe(benchmark, items, settings), **found.to_dict()}
+    if settings.explain and benchmark.task in EXPLAINED:
+        result["notes"] = {**result["notes"], "explain": EXPLAINED[benchmark.task]}
     if settings.baselines:
         blind = score(run("blind", see=mean_colour))
         result["blind"] = {"unparsable": blind.unparsable, "metrics": blind.metrics, "by": blind.by}

@@ -106,6 +106,18 @@ def test_the_second_test_of_rsvqa_hr_is_a_benchmark_of_its_own(official_miniatur
     assert {item.sample.split for item in second} == {"test_2"}
 
 
+def test_numbers_of_rsvqa_are_judged_by_their_class(official_miniatures: Path) -> None:
+    for name, kind, right, wrong in (
+        ("rsvqa-lr", "count", ("0", "7", "eleven", "1000", "5,000"), ("1", "11", "10", "10", "1000")),
+        ("rsvqa-hr", "area", ("0 m2", "2000m2", "99 square meters"), ("5 m2", "100 m2", "101 m2")),
+    ):
+        items = get_benchmark(name).items("train", root=official_miniatures)
+        records = [item.record() for item in items if item.query.kind == kind]
+        for answers, share in ((right, 1.0), (wrong, 0.0)):
+            lines = [{**record, "prediction": text} for record, text in zip(records, answers, strict=True)]
+            assert score_records("vqa", lines).metrics["oa"]["value"] == share, (name, answers)
+
+
 def test_mgrs_style_sets_are_read_from_their_folder(official_miniatures: Path, tmp_path: Path) -> None:
     items = get_benchmark("mgrs-ground").items(root=official_miniatures)
     assert (len(items), pictures(items)) == (4, 2)

@@ -91,24 +91,33 @@ def llava() -> tuple[Any, Any]:
     return _sayable(LlavaForConditionalGeneration(config)), processor
 
 
+class PicturesOnly(Qwen2_5_VLProcessor):
+    """Without the part for videos, which would need torchvision."""
+
+    def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+        if argument_name == "video_processor":
+            return None
+        return super().check_argument_for_proper_class(argument_name, argument)
+
+
 def qwen() -> tuple[Any, Any]:
     tokenizer = words()
-    ids = {
-        name: tokenizer.convert_tokens_to_ids(f"<|{name}|>")
-        for name in ("image_pad", "video_pad", "vision_start", "vision_end")
-    }
+    names = ("image_pad", "video_pad", "vision_start", "vision_end")
+    ids = {name: tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in names}
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2]}
     config = Qwen2_5_VLConfig(
-        text_config={**TEXT, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2]}},
+        text_config={**TEXT, "rope_parameters": rope},
         vision_config={
-            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "out_hidden_size": 32, "patch_size": 14,
-            "spatial_merge_size": 2, "temporal_patch_size": 2, "window_size": 56, "fullatt_block_indexes": [1],
+            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "out_hidden_size": 32,
+            "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "window_size": 56,
+            "fullatt_block_indexes": [1],
         },
         image_token_id=ids["image_pad"], video_token_id=ids["video_pad"], vision_start_token_id=ids["vision_start"],
         vision_end_token_id=ids["vision_end"], tie_word_embeddings=False,
     )  # fmt: skip
     torch.manual_seed(0)
     pictures = Qwen2VLImageProcessorPil(min_pixels=28 * 28 * 4, max_pixels=28 * 28 * 16)
-    processor = Qwen2_5_VLProcessor(image_processor=pictures, tokenizer=tokenizer, chat_template=QWEN_CHAT)
+    processor = PicturesOnly(image_processor=pictures, tokenizer=tokenizer, chat_template=QWEN_CHAT)
     return _sayable(Qwen2_5_VLForConditionalGeneration(config)), processor
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -246,10 +247,11 @@ def test_explained_questions_name_the_form_and_the_lines_say_so(miniatures: Path
     assert asking.question(Query("count", "ship")) == Asking().question(Query("count", "ship"))
     with serving() as server:
         found = evaluate(
-            engine(server, asking=asking), {"name": "m", "weights": "0"}, [get_benchmark("ucm-scenes")], tmp_path, FREE,
-            root=miniatures,
+            engine(server, asking=asking), {"name": "m", "weights": "0"}, [get_benchmark("ucm-scenes")], tmp_path,
+            replace(FREE, explain=True, boxes="qwen"), root=miniatures,
         )  # fmt: skip
-    assert "ucm-scenes" in found["results"]
+    assert "named the list of scenes" in found["results"]["ucm-scenes"]["notes"]["explain"]
+    assert replace(FREE, explain=True, boxes="qwen").folder == "beams1-free-explained-qwen"
     (line, *_) = read_predictions(tmp_path / "ucm-scenes" / "predictions.jsonl")
     assert "from the following classes: " in line["question"]
     with pytest.raises(UserError, match="unknown box notation 'yolo'"):

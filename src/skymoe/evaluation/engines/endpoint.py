@@ -196,7 +196,9 @@ class EndpointEngine:
                 said = _short(error.read(4096).decode("utf-8", "replace"))
                 reason = f"HTTP {error.code} {said}"
                 if error.code not in _AGAIN:
-                    self._judge(error.code, said.lower(), body or {}, f"{url}: {reason}; {_remedy(error.code)}")
+                    self._judge(
+                        error.code, said.lower(), body or {}, f"{url}: {reason}; {_remedy(error.code)}"
+                    )
                 pause = _asked_wait(error.headers, pause)
             except (
                 OSError,

@@ -25,6 +25,7 @@ from skymoe.tasks import Query
 
 SMALL = 4 * 2**30
 """Weights up to this many bytes are computed with in float32, as the engine does with ours."""
+_FILES_ALONE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p")
 
 
@@ -168,16 +169,22 @@ def load(
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     precision = dtype or (torch.float32 if weights <= SMALL else torch.bfloat16)
     try:
-        processor: Any = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True)
+        # First, because its error names the kind of the model; a processor's only says that there is none.
+        transformers.AutoConfig.from_pretrained(folder, **_FILES_ALONE)
+        processor: Any = transformers.AutoProcessor.from_pretrained(folder, **_FILES_ALONE)
         model = transformers.AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=precision, local_files_only=True, trust_remote_code=False
+            folder, dtype=precision, **_FILES_ALONE
         )
     except (
         Exception
     ) as error:  # missing files, unknown kinds, missing packages: the library raises nearly anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        hint = "serve it (vLLM …) and give its address" if "remote code" in reason else "is a file missing?"
-        raise UserError(f"model {str(folder)!r} cannot be loaded, {hint} {reason}") from error
+        hint = "is a file missing or damaged, or Transformers too old?"
+        if "trust_remote_code" in str(error):
+            hint = "it brings code, which is not run here: serve it (vLLM …) and give its address."
+        elif "torchvision" in str(error).lower():
+            hint = "install torchvision."
+        raise UserError(f"model {str(folder)!r} cannot be loaded; {hint} {reason}") from error
     if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
         raise UserError(
             f"model {str(folder)!r}: its processor reads no pictures; give an image-text-to-text model"
