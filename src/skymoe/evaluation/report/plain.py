@@ -25,7 +25,7 @@ def markdown(report: dict[str, Any]) -> str:
 
 def document(report: dict[str, Any]) -> str:
     """``report.md``: the table and its notes, the published numbers, and the tables of parts."""
-    parts = [f"# {_inline(report['model']['name'])}", markdown(report).rstrip()]
+    parts = [f"# {inline(report['model']['name'])}", markdown(report).rstrip()]
     found = besides(report)
     if found:
         parts += ["## Beside the published numbers", *_beside_lines(report, found)]
@@ -72,7 +72,7 @@ def _part_tables(report: dict[str, Any]) -> Iterator[str]:
         table = markdown_table(
             ["", *[title(name) for name in metrics]], lines, ["---", *[_RIGHT] * len(metrics)]
         )
-        yield f"### {_inline(result['title'])}\n\n{table}"
+        yield f"### {inline(result['title'])}\n\n{table}"
 
 
 def table(report: dict[str, Any]) -> Table:
@@ -95,9 +95,10 @@ def table(report: dict[str, Any]) -> Table:
 
 def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]], align: Sequence[str]) -> str:
     """A Markdown table whose cells can neither break it nor bring markup of their own."""
-    body = [[_inline(cell) for cell in line] for line in lines]
+    body = [[inline(cell) for cell in line] for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in [list(header), list(align), *body])
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
+    """A text on one line, without power over a table or a page."""
     return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
