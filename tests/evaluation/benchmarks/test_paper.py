@@ -88,6 +88,9 @@ def test_counts_are_of_what_is_there_and_annotated(official_miniatures: Path) ->
     # Vehicles of HRRSD have mostly no box.
     hrrsd = get_benchmark("hrrsd").items("train", root=official_miniatures)
     assert {item.query.subject for item in hrrsd} == {"storage tank", "t-junction", "parking lot"}
+    # Numbers by class can be had; nano's own lines stay what they were.
+    assert [item.record()["class"] for item in hrrsd] == [item.query.subject for item in hrrsd]
+    assert not get_benchmark("airbus-count").by_class
 
 
 def test_dota_is_asked_on_val_and_nothing_else_is_called_val(official_miniatures: Path) -> None:

@@ -70,6 +70,7 @@ def test_all_names_those_that_are_not_here(here: Path) -> None:
         everything = CliRunner().invoke(
             app, [server.url, "--limit", "1", "--no-baselines", "--all", "--json"]
         )
+    assert (some.exit_code, everything.exit_code) == (0, 0), (some.exception, everything.exception)
     known, named = json.loads(some.stdout), json.loads(everything.stdout)
     assert known["skipped"] == {}
     assert known["results"] == named["results"]

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.tiny_model import build
 from evaluation.conftest import ByPixels
 from skymoe.errors import UserError
 from skymoe.evaluation.benchmarks import get_benchmark
@@ -119,6 +118,7 @@ def test_lmms_eval_finds_the_model_and_runs_a_task_to_our_numbers(
     from lmms_eval.tasks import TaskManager
 
     import skymoe
+    from engine.tiny_model import build
     from skymoe.evaluation.lmms import manifest
 
     known = registry.ModelRegistryV2()

@@ -22,11 +22,15 @@ Root = str | os.PathLike[str] | None
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question of a benchmark. ``id`` is unique within it and never changes: published subsets name it."""
+    """One question of a benchmark. ``id`` is unique within it and never changes: published subsets name it.
+
+    ``by_class``: its line says what was counted, so that numbers by class can be had.
+    """
 
     id: str
     sample: Sample
     query: Query
+    by_class: bool = False
 
     @property
     def prompt(self) -> str:
@@ -44,7 +48,8 @@ class Item:
             return {**fields, "question_type": query.kind, "reference": query.target}
         if query.task == "count":
             assert query.target is not None, self.id
-            return {**fields, "reference": int(query.target)}
+            named = {"class": query.subject} if self.by_class else {}
+            return {**fields, "reference": int(query.target), **named}
         if query.task == "ground":
             assert query.box is not None, self.id
             size = {"width": self.sample.width, "height": self.sample.height}
@@ -66,7 +71,8 @@ class Benchmark:
     ``options`` are given to the source, ``folder`` is where it lies below the data folder when the source itself does
     not know. ``splits`` says which split of the source stands for one of ours, where that is another. ``sizes`` and
     ``questions`` are the official numbers of pictures and questions by split, where what can be read may be fewer.
-    ``published`` is the name in the paper's tables (`published.csv`), ``also`` other names it is asked for by.
+    ``published`` is the name in the paper's tables (`published.csv`), ``also`` other names it is asked for by;
+    ``by_class`` asks for numbers by class of object, too.
     """
 
     name: str
@@ -83,6 +89,7 @@ class Benchmark:
     splits: Mapping[str, str] = field(default_factory=dict)
     published: str = ""
     also: tuple[str, ...] = ()
+    by_class: bool = False
 
     @property
     def prompt(self) -> str:
@@ -131,8 +138,9 @@ class Benchmark:
         items = []
         for sample, queries in asked:
             alone = len(queries) == 1
+            names = [sample.id] if alone else [f"{sample.id}#{n}" for n in range(len(queries))]
             items += [
-                Item(sample.id if alone else f"{sample.id}#{n}", sample, q) for n, q in enumerate(queries)
+                Item(name, sample, query, self.by_class) for name, query in zip(names, queries, strict=True)
             ]
         if not items:
             raise UserError(

@@ -20,6 +20,9 @@ _ASKED: dict[str, tuple[str, Chooser]] = {
 }
 
 MGRS = tuple(
-    Benchmark(f"mgrs-{task}", f"MGRS-Bench, {what}", task, "samples", choose, NOTE, folder=FOLDER, published=FOLDER)
+    Benchmark(
+        f"mgrs-{task}", f"MGRS-Bench, {what}", task, "samples", choose, NOTE, folder=FOLDER, published=FOLDER,
+        by_class=task == "count",
+    )
     for task, (what, choose) in _ASKED.items()
 )  # fmt: skip
