@@ -89,7 +89,8 @@ def test_experts_that_follow_the_kind_of_token_tell_it_and_nothing_else(
     traced, layers = watched(by_modality, asked)
     for layer in layers:
         modality = layer["information"]["modality"]
-        assert modality["nmi"] == modality["bits"] == pytest.approx(1)
+        assert modality["nmi"] == pytest.approx(1)
+        assert modality["bits"] == pytest.approx(1)
         assert modality["chance"]["p"] == 1 / (1 + SHUFFLES)
         for label in LABELS:
             for part in informative(traced):
@@ -104,7 +105,6 @@ def test_routers_that_prefer_nothing_are_seen_to(undecided: SkyMoe, asked: list[
     for layer in layers:
         one = layer["balance"]["all"]
         assert one["first"] == [1, 0, 0, 0]
-        assert one["load"][0] == pytest.approx(0.5)
         assert one["loss"] == pytest.approx(1)  # even probabilities: the loss sees no harm in it
         assert (one["doubt"], one["surest"]) == (pytest.approx(1), pytest.approx(0.25))
         assert layer["information"]["modality"]["nmi"] == 0
@@ -184,8 +184,6 @@ def test_own_answers_and_varied_wordings(random_engine: SkyMoe, asked: list[Aske
     varied = trace_all(random_engine, few, wording="varied")
     assert varied.tokens == trace_all(random_engine, few, wording="varied", batch_size=1).tokens
     assert varied.tokens != trace_all(random_engine, few).tokens
-    with pytest.raises(UserError, match="canonical wording"):
-        trace_all(random_engine, few, answers="own", wording="varied")
 
 
 def test_a_dense_model_is_refused(asked: list[Asked]) -> None:

@@ -6,7 +6,7 @@ Histograms and information are of first choices (those that the balance loss cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from skymoe.evaluation.routing.balance import balance
 from skymoe.evaluation.routing.information import SHUFFLES, Labelled
 from skymoe.evaluation.routing.questions import Asked
 from skymoe.evaluation.routing.tracing import Traced
+from skymoe.tasks import TASKS
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -27,6 +28,7 @@ LABELS: dict[str, Callable[[Asked], str]] = {
 }
 """What the choice of an expert may tell about a question: what is asked, about how much of the picture, and (to know
 what a mere data set looks like) where the picture comes from."""
+ORDER = (*TASKS, "image", "region", "object")
 IMAGE, TEXT = ("summary", "picture"), ("question", "closing", "answer")
 FIXED = ("opening",)
 """Read before anything that differs: nothing can be told from it."""
@@ -107,7 +109,16 @@ def informative(traced: Traced) -> list[str]:
 
 def numbers(asked: Sequence[Asked]) -> dict[str, dict[str, int]]:
     """How many questions there are of each label."""
-    return {label: dict(sorted(Counter(map(of, asked)).items())) for label, of in LABELS.items()}
+    found = {}
+    for label, of in LABELS.items():
+        counted = Counter(map(of, asked))
+        found[label] = {name: counted[name] for name in ordered(counted)}
+    return found
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Tasks as they are always listed, granularities from the whole to the single, others by name."""
+    return sorted(set(names), key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
 
 def _information(traced: Traced, place: int, part: str, label: str, labels: Labels) -> dict[str, Any] | None:
@@ -139,7 +150,7 @@ def _histograms(
 ) -> dict[str, dict[str, list[float]]]:
     """Each question weighs the same, whatever its length."""
     names = np.array([LABELS[label](one) for one in asked])
-    found: dict[str, dict[str, list[float]]] = {str(name): {} for name in np.unique(names)}
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in ordered(names.tolist())}
     for part in traced.parts:
         present, shares = traced.shares(place, part)
         for name, histograms in found.items():
@@ -149,4 +160,4 @@ def _histograms(
     return found
 
 
-__all__ = ["FIXED", "IMAGE", "LABELS", "TEXT", "Labels", "analyse", "informative", "numbers"]
+__all__ = ["FIXED", "IMAGE", "LABELS", "TEXT", "Labels", "analyse", "informative", "numbers", "ordered"]

@@ -37,11 +37,11 @@ def information(points: Sequence[tuple[int, dict[str, Any] | None]], top: float,
     The grey bar is the shuffle over pictures up to its 97.5 % quantile, the short line the mean of the shuffle within
     pictures: what lies above it cannot come from the picture.
     """
-    step, left, high, foot = 34, 8, 110, 18
-    wide = left * 2 + step * len(points)
+    step, left, high, foot = _step(len(points)), 26, 120, 18
+    wide = left + step * len(points)
 
     def y(value: float) -> float:
-        return 6 + (high - 6) * (1 - min(max(value, 0.0), top) / top)
+        return 8 + (high - 8) * (1 - min(max(value, 0.0), top) / top)
 
     parts = [
         f'<svg class="dots" viewBox="0 0 {wide} {high + foot}" width="{wide}" height="{high + foot}" role="img">'
@@ -97,11 +97,11 @@ def expert_map(cells: Grid) -> str:
 
 def differences(points: Sequence[tuple[str, dict[str, Any] | None]], top: float, title: str) -> str:
     """Differences between two models with their intervals, layer by layer, on the line of no difference."""
-    step, high, foot = 34, 110, 18
-    wide = 16 + step * len(points)
+    step, left, high, foot = _step(len(points)), 34, 120, 18
+    wide = left + step * len(points)
 
     def y(value: float) -> float:
-        return high / 2 - (high / 2 - 6) * min(max(value / top, -1.0), 1.0)
+        return high / 2 - (high / 2 - 8) * min(max(value / top, -1.0), 1.0)
 
     parts = [
         f'<svg class="dots" viewBox="0 0 {wide} {high + foot}" width="{wide}" height="{high + foot}" role="img">'
@@ -112,7 +112,7 @@ def differences(points: Sequence[tuple[str, dict[str, Any] | None]], top: float,
     for share in (1, -1):
         parts.append(f'<text class="tick" x="1" y="{y(top * share) + 3:.1f}">{top * share:+.2f}</text>')
     for place, (layer, one) in enumerate(points):
-        x = 8 + step * (place + 0.5)
+        x = left + step * (place + 0.5)
         parts.append(f'<text class="tick middle" x="{x}" y="{high + 13}">{layer}</text>')
         if one is None:
             continue
@@ -123,6 +123,14 @@ def differences(points: Sequence[tuple[str, dict[str, Any] | None]], top: float,
             f'<circle class="dot" cx="{x}" cy="{y(one["difference"]):.1f}" r="3.6"/></g>'
         )
     return "".join(parts) + "</svg>"
+
+
+def _step(count: int) -> int:
+    return 44 if count <= 4 else 34 if count <= 8 else 22
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if value else "0"
 
 
 __all__ = ["bars", "colour", "differences", "expert_map", "information"]

@@ -94,7 +94,7 @@ def _model(model: dict[str, Any], markup: Any) -> dict[str, Any]:
         **model,
         "findings": summary.findings(model),
         "told": told,
-        "histograms": [_histograms(layers, part, markup) for part in model["parts"]],
+        "histograms": [_histograms(layers, part, markup) for part in layers[0]["information"]["task"]],
         "loads": [
             {
                 "layer": one["layer"],

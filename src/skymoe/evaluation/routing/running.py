@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skymoe.errors import UserError
 from skymoe.evaluation.benchmarks import Benchmark
 from skymoe.evaluation.routing import page
 from skymoe.evaluation.routing.analysis import Labels, analyse, numbers
@@ -27,7 +28,11 @@ Watch = Callable[[str, int], Callable[[int], None]]
 
 @dataclass(frozen=True)
 class Settings:
-    """``limit`` is a number of pictures a data set, ``examples`` the number of pictures with expert maps."""
+    """``limit`` is a number of pictures a data set, ``examples`` the number of pictures with expert maps.
+
+    Raises:
+        UserError: own answers are wanted to varied wordings.
+    """
 
     split: str = "test"
     limit: int | None = 50
@@ -37,6 +42,12 @@ class Settings:
     seed: int = 0
     shuffles: int = SHUFFLES
     examples: int = 6
+
+    def __post_init__(self) -> None:
+        if (self.answers, self.wording) == ("own", "varied"):
+            raise UserError(
+                "a model's own answers are those to the canonical wording: leave --wording varied away"
+            )
 
 
 @dataclass(frozen=True)
@@ -67,22 +78,39 @@ def run(
         benchmarks, split=settings.split, limit=settings.limit, seed=settings.seed, root=root
     )
     page.claim(out)
-    examples = choose_examples(asked, settings.examples)
-    labels = Labels(asked, seed=settings.seed, shuffles=settings.shuffles)
-    traces: list[Traced] = []
-    models: list[dict[str, Any]] = []
-    for one in (model,) if against is None else (model, against):
-        traced = trace_all(
-            one.engine(),
-            asked,
-            answers=settings.answers,
-            wording=settings.wording,
-            batch_size=settings.batch_size,
-            advance=watch(f"{one.name}: questions", len(asked)),
+    traces = {
+        role: (
+            one,
+            trace_all(
+                one.engine(),
+                asked,
+                answers=settings.answers,
+                wording=settings.wording,
+                batch_size=settings.batch_size,
+                advance=watch(f"{one.name}: questions", len(asked)),
+            ),
         )
-        layers = analyse(traced, asked, labels, watch(f"{one.name}: layers", len(traced.layers)))
-        traces.append(traced)
-        models.append(_described(one, traced, layers, asked, examples))
+        for role, one in (("model", model), ("against", against))
+        if one is not None
+    }
+    examples = choose_examples(asked, settings.examples)
+    report = assemble(traces, asked, settings, examples, watch)
+    report["skipped"] = skipped
+    (out / "ids.txt").write_text("".join(f"{one.id}\n" for one in asked), encoding="utf-8")
+    page.replace(out / "routing.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    page.replace(out / "routing.html", page.page(report, [asked[n].sample for n in examples]))
+    return report
+
+
+def assemble(
+    traces: Mapping[str, tuple[Named, Traced]],
+    asked: Sequence[Asked],
+    settings: Settings,
+    examples: Sequence[int],
+    watch: Watch = lambda name, total: lambda done: None,
+) -> dict[str, Any]:
+    """The report on what was traced: "model", and maybe "against". ``examples`` are places in ``asked``."""
+    labels = Labels(asked, seed=settings.seed, shuffles=settings.shuffles)
     report: dict[str, Any] = {
         "kind": "routing",
         "day": time.strftime("%Y-%m-%d"),
@@ -91,16 +119,15 @@ def run(
         "questions": len(asked),
         "pictures": len({one.picture for one in asked}),
         "asked": numbers(asked),
-        "skipped": skipped,
-        "model": models[0],
+        "skipped": {},
     }
-    if against is not None:
-        report["against"] = models[1]
-        pair = models[0]["layers"], models[1]["layers"]
-        report["comparison"] = compare(traces[0], traces[1], pair, asked, labels)
-    (out / "ids.txt").write_text("".join(f"{one.id}\n" for one in asked), encoding="utf-8")
-    page.replace(out / "routing.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    page.replace(out / "routing.html", page.page(report, [asked[n].sample for n in examples]))
+    for role, (one, traced) in traces.items():
+        layers = analyse(traced, asked, labels, watch(f"{one.name}: layers", len(traced.layers)))
+        report[role] = _described(one, traced, layers, asked, examples)
+    if "against" in traces:
+        (_, mine), (_, other) = traces["model"], traces["against"]
+        pair = report["model"]["layers"], report["against"]["layers"]
+        report["comparison"] = compare(mine, other, pair, asked, labels)
     return report
 
 
@@ -147,4 +174,4 @@ def _described(
     }
 
 
-__all__ = ["Named", "Settings", "choose_examples", "run"]
+__all__ = ["Named", "Settings", "assemble", "choose_examples", "run"]

@@ -16,6 +16,8 @@ PART_NAMES = {
     "answer": "the words of the answer",
 }
 SURE = 0.05
+SAME = 1e-3
+"""Less than this is rounding: another batch can turn a tie between two experts."""
 
 
 def findings(model: dict[str, Any]) -> list[str]:
@@ -55,7 +57,7 @@ def _picture(model: dict[str, Any]) -> list[str]:
     found = [one for _, one in _of(model, "task", "picture") if one["within"] is not None]
     if not found:
         return []
-    if not model["conditioned"] and all(abs(one["beyond_picture"]) < 1e-6 for one in found):
+    if not model["conditioned"] and all(abs(one["beyond_picture"]) < SAME for one in found):
         return [
             "The picture's cells are routed alike whatever is asked: a token's router sees it and what is before it, "
             "and the question comes after the picture."

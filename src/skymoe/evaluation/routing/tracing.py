@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -87,14 +88,11 @@ def trace_all(
     in one of its task's many wordings, drawn by its id: a task is then no fixed row of words.
 
     Raises:
-        UserError: the model has no experts, or own answers are wanted to varied wordings.
+        UserError: the model has no experts.
     """
     assert answers in ANSWERS, answers
     assert wording in WORDINGS, wording
-    if answers == "own" and wording != "canonical":
-        raise UserError(
-            "a model's own answers are those to the canonical wording: leave --wording varied away"
-        )
+    assert (answers, wording) != ("own", "varied"), "a model's own answers are those to the canonical wording"
     from skymoe.engine.routing import PARTS, route
 
     config: Any = engine.model.config
@@ -155,9 +153,17 @@ def _count(one: Routed, parts: int) -> tuple[Array, ...]:
     )
 
 
-def _batches(asked: Sequence[Asked], size: int) -> Iterator[Sequence[Asked]]:
-    for start in range(0, len(asked), size):
-        yield asked[start : start + size]
+def _batches(asked: Sequence[Asked], size: int) -> Iterator[list[Asked]]:
+    """At most ``size`` questions, where a picture has no more; those on one picture are read together."""
+    batch: list[Asked] = []
+    for _, group in groupby(asked, key=lambda one: one.picture):
+        questions = list(group)
+        if batch and len(batch) + len(questions) > size:
+            yield batch
+            batch = []
+        batch += questions
+    if batch:
+        yield batch
 
 
 __all__ = ["ANSWERS", "WORDINGS", "Traced", "trace_all"]
