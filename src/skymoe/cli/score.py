@@ -52,6 +52,13 @@ def score(
     image_size: Annotated[
         str | None, typer.Option(help="ground: the pictures' size as WIDTHxHEIGHT, where lines have none.")
     ] = None,
+    binned: Annotated[
+        str | None,
+        typer.Option(
+            help="vqa: question types, separated by commas, whose numbers are right within RSVQA's classes "
+            "(0, 1-10, 11-100, 101-1000, more), as areas always are; for RSVQA-LR with its raw counts: count."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Score predictions by fixed rules, with a 95 % interval beside every number.
@@ -71,6 +78,10 @@ def score(
         raise UserError(f"--details {details} is a file that is read: name another")
     require(task, protocol)
     lines, notation = _read(task, file, convert, references, labels, image_size, skip_invalid, boxes)
+    by_class = _names(binned, "--binned")
+    for record in lines.records:
+        if by_class and record.get("question_type") in by_class:
+            record["binned"] = True
     found = score_records(task, lines.records, protocol=protocol, boxes=notation, seed=seed)
     if details is not None:
         _write(details, found.items)
@@ -101,9 +112,7 @@ def _read(
     from skymoe.evaluation.converters import Converter
     from skymoe.evaluation.lines import read_lines, read_references
 
-    names = [name.strip() for name in (labels or "").split(",") if name.strip()]
-    if labels is not None and not names:
-        raise UserError("--labels is empty: name the classes, separated by commas")
+    names = _names(labels, "--labels")
     size = _size(image_size)
     converter = Converter(convert, task, size) if convert is not None else None
     lines = read_lines(
@@ -116,6 +125,13 @@ def _read(
         skip_invalid=skip_invalid,
     )
     return lines, boxes or (converter.boxes if converter else "geochat")
+
+
+def _names(text: str | None, option: str) -> list[str]:
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not names:
+        raise UserError(f"{option} is empty: write names, separated by commas")
+    return names
 
 
 def _size(text: str | None) -> tuple[float, float] | None:

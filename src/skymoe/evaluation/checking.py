@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from skymoe.boxes import oriented_box, parse_boxes, polygon_area, polygon_bounds
@@ -110,12 +111,23 @@ def _caption(line: Line, labels: Sequence[str], size: tuple[float, float] | None
 
 def _vqa(line: Line, labels: Sequence[str], size: tuple[float, float] | None) -> dict[str, Any]:
     reference = _string(line, "reference")
-    if not normalise_answer(reference):
+    if not _says_something(reference):
         raise ValueError(f'its "reference" {quoted(reference)} says nothing')
     fields = {"reference": reference, "question_type": _string(line, "question_type")}
     if line.get("labels") in (None, []):
         return fields
     return {**fields, "labels": _strings(line, "labels")}
+
+
+# A test set has a quarter of a million questions, a few hundred answers and one list of labels.
+@lru_cache(4096)
+def _says_something(reference: str) -> bool:
+    return bool(normalise_answer(reference))
+
+
+@lru_cache(256)
+def _keys(labels: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(label_key, labels))
 
 
 def _count(line: Line, labels: Sequence[str], size: tuple[float, float] | None) -> dict[str, Any]:
@@ -130,7 +142,7 @@ def _count(line: Line, labels: Sequence[str], size: tuple[float, float] | None) 
 def _classify(line: Line, labels: Sequence[str], size: tuple[float, float] | None) -> dict[str, Any]:
     reference = _string(line, "reference")
     names = _strings(line, "labels") if "labels" in line or not labels else list(labels)
-    if label_key(reference) not in {label_key(name) for name in names}:
+    if label_key(reference) not in _keys(tuple(names)):
         raise ValueError(f'its "reference" {quoted(reference)} is none of its "labels"')
     return {"reference": reference, "labels": names}
 

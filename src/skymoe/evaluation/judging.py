@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from skymoe.answer import Answer
 from skymoe.boxes import Box, parse_boxes
 from skymoe.evaluation.intervals import Metrics
 from skymoe.evaluation.metrics import caption, classify, count, ground, vqa
@@ -14,6 +15,7 @@ from skymoe.evaluation.notations import notation_of
 from skymoe.sample import XYXY
 from skymoe.tasks import get_task
 from skymoe.tasks.caption import tidy
+from skymoe.tasks.vqa import normalise_answer
 
 Record = Mapping[str, Any]
 Judge = Callable[[Sequence[Record], str, int], "Verdict"]
@@ -94,8 +96,14 @@ def _questions(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
         [r["question_type"] for r in records],
         [r.get("labels") or () for r in records],
     )
-    right = vqa.hits(*lists)
-    parsed = [_answer("vqa", record).label for record in records]
+    binned = vqa.BINNED | {record["question_type"] for record in records if record.get("binned") is True}
+    right = vqa.hits(*lists, binned=binned)
+    labels = [answer.label for answer in _answers("vqa", records)]
+    # "two" is right where the list says "2", though it is no word of the list.
+    parsed = [
+        normalise_answer(text) if hit and label is None else label
+        for text, hit, label in zip(lists[0], right, labels, strict=True)
+    ]
     kinds = lists[2]
     return Verdict(
         vqa.aggregates(right, kinds, seed=seed), items_of(parsed, right), vqa.accuracy_by(right, kinds)
@@ -103,7 +111,7 @@ def _questions(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
 
 
 def _counts(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
-    numbers = [_answer("count", record).number for record in records]
+    numbers = [answer.number for answer in _answers("count", records)]
     wanted = [record["reference"] for record in records]
     by: dict[str, Metrics] = {}
     if None in numbers:
@@ -140,7 +148,7 @@ def _by_size(
 
 
 def _scenes(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
-    found = [_answer("classify", record).label for record in records]
+    found = [answer.label for answer in _answers("classify", records)]
     wanted = [record["reference"] for record in records]
     right = classify.hits(found, wanted)
     return Verdict(
@@ -148,9 +156,16 @@ def _scenes(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
     )
 
 
-def _answer(task: str, record: Record) -> Any:
-    size = {"width": record.get("width", 1), "height": record.get("height", 1)}
-    return get_task(task).parse(record["prediction"], labels=record.get("labels") or (), **size)
+def _answers(task: str, records: Sequence[Record]) -> list[Answer]:
+    """What the task reads in each prediction; the same words are read once."""
+    known: dict[tuple[str, tuple[str, ...]], Answer] = {}
+    found = []
+    for record in records:
+        key = (record["prediction"], tuple(record.get("labels") or ()))
+        if key not in known:
+            known[key] = get_task(task).parse(key[0], labels=key[1], width=1, height=1)
+        found.append(known[key])
+    return found
 
 
 def items_of(parsed: Sequence[Any], right: Sequence[bool]) -> list[dict[str, Any]]:
