@@ -36,7 +36,7 @@ def _cosines(counted: Counted, grams: Grams) -> Array:
     caption = grams.caption[~own][there]
     shared = np.bincount(caption - n, np.minimum(given, wanted) * wanted, minlength=captions - n)
     norms = norm[:n][counted.image[n:]] * norm[n:]
-    return np.divide(shared, norms, out=shared, where=norms != 0)
+    return np.divide(shared, norms, out=np.zeros(len(norms)), where=norms != 0)
 
 
 def _rarity(keys: Integers, kinds: int, images: int) -> Array:
