@@ -80,10 +80,11 @@ def bench_of(engine: Any, items: Sequence[Item], folder: Path, **settings: Any) 
     return Bench(engine, MODEL, benchmark, items, folder, Settings(**settings))
 
 
-@pytest.fixture
-def counted(tmp_path: Path) -> list[Item]:
+@pytest.fixture(scope="session")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
     """Pictures with 1, 2, 3, 7 and 12 tanks, and one with none."""
-    return [count_item(tanks(tmp_path, n, row(n))) for n in (1, 2, 3, 7, 12, 0)]
+    folder = tmp_path_factory.mktemp("counted")
+    return [count_item(tanks(folder, n, row(n))) for n in (1, 2, 3, 7, 12, 0)]
 
 
 def values(result: dict[str, Any]) -> dict[str, float]:

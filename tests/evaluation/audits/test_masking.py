@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.audits.conftest import Says, bench_of, count_item, count_white, row, tanks, values
@@ -123,6 +123,7 @@ def test_a_model_that_counts_black_squares_is_found_out_by_the_control(
     assert told["control: change of the count"] < 0
 
 
+@settings(deadline=None)
 @given(
     st.floats(-1, 2),
     st.lists(st.tuples(st.integers(2, 40), st.integers(0, 60)), min_size=1, max_size=6),

@@ -14,6 +14,7 @@ from skymoe.errors import UserError
 from skymoe.evaluation.audits.phrasing import run, wordings
 from skymoe.evaluation.benchmarks import Item
 from skymoe.tasks import Query, get_task, read_request
+from skymoe.tasks.labels import AID_LABELS
 
 
 class Talks(Says):
@@ -37,7 +38,7 @@ def item_of(query: Query, tmp_path: Path) -> Item:
     "query",
     [
         Query("count", "storage tank", "3"),
-        Query("classify", target="port", labels=("port", "farm")),
+        Query("classify", target="port", labels=AID_LABELS),
         Query("ground", "the largest storage tank", "{<1><2><3><4>}", box=(1, 2, 3, 4)),
         Query("vqa", "Does this picture contain trees?", "yes", kind="presence"),
         Query("vqa", "What is the theme of this picture?", "port", kind="theme"),

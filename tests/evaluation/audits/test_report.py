@@ -20,11 +20,12 @@ from skymoe.evaluation.benchmarks import Item
 HOSTILE = "<script>alert('tanks & ships')</script>"
 
 
-@pytest.fixture
-def found(tmp_path: Path, counted: list[Item]) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, counted: list[Item]) -> dict[str, Any]:
     """A whole report of an engine that sees well and says odd things to one wording."""
+    folder = tmp_path_factory.mktemp("found")
     engine = Talks(lambda picture, words: HOSTILE if words.startswith("Count") else count_white(picture))
-    bench = bench_of(engine, counted, tmp_path / "out")
+    bench = bench_of(engine, counted, folder / "out")
     about = {"title": "Own & <b>", "task": "count", "n": 6, "pictures": 6, "note": "a note"}
     return {
         "model": {"name": HOSTILE, "weights": "0"},

@@ -43,6 +43,9 @@ def contrast(bench: Bench, lines: Lines, gap: str, show: Show) -> dict[str, Any]
             measure(f"{title(metric)}: {name}", score.metrics[metric], kind, ideal if name == first else "")
             for name, score in scores.items()
         ]
+    unread = {name: score.unparsable for name, score in scores.items()}
+    if any(unread.values()):
+        found += [measure(f"cannot be read: {name}", share, ideal="0") for name, share in unread.items()]
     gaps: list[Measure] = []
     if bench.task in JUDGED:
         right = {name: [item["correct"] for item in score.items] for name, score in scores.items()}
@@ -52,7 +55,7 @@ def contrast(bench: Bench, lines: Lines, gap: str, show: Show) -> dict[str, Any]
         ]
     return {
         "metrics": {name: score.metrics for name, score in scores.items()},
-        "unparsable": {name: score.unparsable for name, score in scores.items()},
+        "unparsable": unread,
         "measures": found,
         "gaps": gaps,
         "examples": _strips(bench, scores, show),

@@ -67,11 +67,15 @@ def follow(records: Sequence[Mapping[str, Any]]) -> list[Series]:
 def numbers(series: Sequence[Series], steps: int, seed: int = 0) -> dict[str, Any]:
     """Measures with intervals, and the points of the two curves. Intervals come from resampled pictures."""
     everything = [value for one in series for value in one.said.values()]
+    unread = sum(value is None for value in everything)
+    measures = _measures(series, seed)
+    if unread:
+        measures.append(measure("cannot be read", wilson(unread, len(everything)), ideal="0"))
     shares = [step / steps for step in range(steps, -1, -1)]
     return {
         "pictures": len(series),
-        "unparsable": sum(value is None for value in everything) / len(everything),
-        "measures": _measures(series, seed),
+        "unparsable": unread / len(everything),
+        "measures": measures,
         "curve": [{"share": share, **_relative(series, share, seed)} for share in shares],
         "groups": [
             {"name": _name(*bounds), "pictures": len(members), "points": _line(members, shares)}

@@ -145,6 +145,7 @@ def _measures(
         [alike(bench.task, one[place], other[place]) for one, other in combinations(said, 2)]
         for place in range(n)
     ]
+    unread = [answer["parsed"] is None for answers in said for answer in answers]
     return [
         measure(f"{name}, evaluation's wording, typed", wilson(sum(own), n), ideal="high"),
         measure(
@@ -158,6 +159,7 @@ def _measures(
             "two wordings get the same answer", mean([float(np.mean(p)) for p in pairs], seed=seed), ideal="1"
         ),
         measure("all wordings get the same answer", wilson(sum(map(all, pairs)), n), ideal="1"),
+        measure("cannot be read, all wordings", sum(unread) / len(unread), ideal="0"),
     ]
 
 

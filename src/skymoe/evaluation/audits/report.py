@@ -123,13 +123,21 @@ def _section(result: dict[str, Any]) -> dict[str, Any]:
     lines = [(line["name"], *shown(line), line["ideal"]) for line in told]
     empty: dict[str, Any] = {"examples": [], "different": [], "changed": {}, "wordings": []}
     kinds = result.get("metrics", {})
-    return {**empty, **result, "lines": lines, "kinds": list(kinds), "pivot": _pivot(kinds)}
+    return {
+        **empty,
+        **result,
+        "lines": lines,
+        "kinds": list(kinds),
+        "pivot": _pivot(kinds, result.get("unparsable", {})),
+    }
 
 
-def _pivot(kinds: dict[str, dict[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every metric with its value and interval for each kind of picture."""
-    metrics = in_order(next(iter(kinds.values()))) if kinds else []
-    return [
+def _pivot(kinds: dict[str, dict[str, Any]], unread: Any) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every metric with its value and interval for each kind of picture, and the share that cannot be read."""
+    if not kinds:
+        return []
+    metrics = in_order(next(iter(kinds.values())))
+    lines = [
         (
             metric_title(metric),
             [
@@ -139,6 +147,7 @@ def _pivot(kinds: dict[str, dict[str, Any]]) -> list[tuple[str, list[tuple[str, 
         )
         for metric in metrics
     ]
+    return [*lines, ("cannot be read", [(f"{100 * share:.1f} %", "") for share in unread.values()])]
 
 
 def _without_pictures(value: Any) -> Any:
