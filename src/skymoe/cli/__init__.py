@@ -20,6 +20,7 @@ from skymoe.cli.demo import demo
 from skymoe.cli.evaluate import evaluate
 from skymoe.cli.ground import ground
 from skymoe.cli.plan import plan
+from skymoe.cli.report import report
 from skymoe.cli.routing import routing
 from skymoe.cli.score import score
 from skymoe.cli.train import train
@@ -45,6 +46,7 @@ app.command("routing", rich_help_panel=MAKING)(routing)
 app.command("audit", rich_help_panel=MAKING)(audit)
 app.command("score", rich_help_panel=MAKING)(score)
 app.command("compare", rich_help_panel=MAKING)(compare)
+app.command("report", rich_help_panel=MAKING)(report)
 app.command("upcycle", rich_help_panel=MAKING)(upcycle)
 app.command("plan", rich_help_panel=MAKING)(plan)
 
