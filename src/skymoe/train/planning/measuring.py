@@ -1,12 +1,8 @@
-"""What this machine really does: FLOP/s of training, and the peak of a training step by the tensors that live in it.
-
-Loads torch. Memory on a GPU is what its allocator says; on a CPU every allocation of PyTorch is recorded and added up,
-because the process's own size also holds libraries, fragments and whatever the system has not taken back.
-"""
+"""FLOP/s that this machine really does in training, by timing two layers of the planned model. Loads torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -76,33 +72,6 @@ def measured_rate(stage: StageSettings) -> tuple[float, str]:
     flop = 3 * batch * sum(block.forward for block in blocks if block.name.startswith("layer"))
     where = torch.cuda.get_device_name() if on_gpu else f"this CPU, {torch.get_num_threads()} threads"
     return flop / seconds, f"measured on {where}"
-
-
-def measured_peak(step: Callable[[], object], alive: Iterable[torch.Tensor]) -> int:
-    """Bytes of tensors at the worst moment of `step()`, those in `alive` (weights, optimizer, inputs) included.
-
-    Run `step` once before, so that the optimizer's moments are already there.
-    """
-    import torch
-    from torch.profiler import ProfilerActivity, profile
-
-    before = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in alive}
-    if any(tensor.is_cuda for tensor in alive):
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        step()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        step()
-    results = getattr(recorded.profiler, "kineto_results", None)
-    assert results is not None
-    events = [event for event in results.events() if event.name() == "[memory]"]
-    now = peak = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        now += event.nbytes()
-        peak = max(peak, now)
-    return sum(before.values()) + peak
 
 
 def _timed(step: Callable[[], None], on_gpu: bool) -> float:

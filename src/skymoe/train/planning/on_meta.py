@@ -17,10 +17,10 @@ def model_weights(model: Architecture) -> Shapes:
     """Names and shapes of the whole model's weights, from the model itself."""
     import torch
 
-    from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration
+    from skymoe.models.skymoe import SkyMoeForConditionalGeneration
 
     with torch.device("meta"):
-        built = SkyMoeForConditionalGeneration(SkyMoeConfig(**_settings(model)))
+        built = SkyMoeForConditionalGeneration(configuration(model))
     return {name: tuple(weight.shape) for name, weight in built.named_parameters()}
 
 
@@ -96,10 +96,20 @@ def _tower(model: Architecture) -> Any:
     return _built(model.tower.kind, json.dumps(vision, sort_keys=True))
 
 
-def _settings(model: Architecture) -> dict[str, Any]:
+def configuration(model: Architecture) -> Any:
+    """The model's `SkyMoeConfig`; a token outside the vocabulary cannot stand for pictures, so the last one does."""
+    from skymoe.models.skymoe import SkyMoeConfig
+
     changed = {"model_type", "architectures", "transformers_version", "dtype", "torch_dtype", "auto_map"}
     settings = {key: value for key, value in (model.config or {}).items() if key not in changed}
-    return settings | {"num_experts": model.experts}
+    for part in ("text_config", "vision_config"):
+        settings[part] = {
+            key: value for key, value in (settings.get(part) or {}).items() if "dtype" not in key
+        }
+    config = SkyMoeConfig(**settings | {"num_experts": model.experts, "image_seq_length": model.image_tokens})
+    if config.image_token_id >= model.decoder.vocabulary:
+        config.image_token_id = model.decoder.vocabulary - 1
+    return config
 
 
-__all__ = ["feature_width", "model_weights", "tower_weights", "walk_tower"]
+__all__ = ["configuration", "feature_width", "model_weights", "tower_weights", "walk_tower"]

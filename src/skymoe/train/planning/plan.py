@@ -42,8 +42,8 @@ class Plan:
             found.append(
                 f"{stage.batch_size} samples do not divide among {machine.gpus} GPUs: memory is that of {share} on each"
             )
-        fsdp = [fit for fit in self.fits if fit.layout.sharded and fit.accumulation > 1 and fit.fits]
-        if fsdp:
+        sharded = (fit for fit in self.fits if fit.layout.sharded and fit.layout.gpus > 1)
+        if any(fit.fits and fit.accumulation > 1 for fit in sharded):
             found.append(
                 "accumulating under FSDP2 needs accelerator_config: {gradient_accumulation_kwargs: {sync_each_batch: "
                 "true}}; without it each GPU holds whole gradients"

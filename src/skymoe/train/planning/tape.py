@@ -118,6 +118,9 @@ class Tape:
 
     def _adapter(self, rows: float, inputs: int, outputs: int, rank: int, given: int, copies: int) -> None:
         assert self.stage.lora is not None
+        if copies > 1:
+            self._adapted_experts(rows, inputs, outputs, given, copies)
+            return
         compute = self.dtypes.compute(self.dtypes.trained)
         self.block.forward += LINEAR * rows * rank * (inputs + outputs)
         self.block.backward += LINEAR * rows * rank * (inputs * (1 + self.flowing) + 2 * outputs)
@@ -126,6 +129,15 @@ class Tape:
         self.block.saved += rows * (inputs + rank) * compute
         if compute != self.dtypes.trained:
             self.block.copies += copies * rank * (inputs + outputs) * compute
+
+    def _adapted_experts(self, rows: float, inputs: int, outputs: int, given: int, copies: int) -> None:
+        """PEFT adapts weights that are no module's by adding the product to a copy of them, whose whole gradient comes
+        before that of the factors: arithmetic and memory are those of weights that learn, but only in passing."""
+        merged = copies * inputs * outputs * self.dtypes.frozen
+        self.block.backward += LINEAR * rows * inputs * outputs
+        self.block.saved += rows * inputs * given
+        self.block.copies += merged
+        self.block.scratch = max(self.block.scratch, 2.0 * merged)
 
     def norm(self, rows: float, width: int, name: str, given: int) -> int:
         """RMS norm: computes in float32, of which it keeps its input and one number a row."""
