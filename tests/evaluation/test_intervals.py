@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skymoe.evaluation.intervals import bootstrap, mean, mean_of_groups, wilson
+from skymoe.evaluation.intervals import bootstrap, bootstraps, mean, mean_of_groups, wilson
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,28 @@ def test_mean_of_groups_weighs_groups_alike() -> None:
 def test_sums_may_be_any_corpus_score() -> None:
     rows = np.array([[3.0, 4.0], [1.0, 4.0]])  # matched, guessed
     assert bootstrap(rows, lambda sums: sums[:, 0] / sums[:, 1])["value"] == 0.5
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=2, max_size=40), st.randoms())
+def test_the_order_of_the_items_does_not_matter(items: list[tuple[str, bool]], rng: random.Random) -> None:
+    mixed = rng.sample(items, len(items))
+    assert mean([hit for _, hit in items]) == mean([hit for _, hit in mixed])
+    groups = [
+        mean_of_groups([hit for _, hit in some], [group for group, _ in some]) for some in (items, mixed)
+    ]
+    assert groups[0] == groups[1]
+
+
+def test_equal_rows_are_drawn_as_single_items_are() -> None:
+    # 300 hits of 1000: the standard deviation of their share is that of a binomial draw.
+    found = mean([True] * 300 + [False] * 700)
+    half = 1.96 * np.sqrt(0.3 * 0.7 / 1000)
+    assert found["low"] == pytest.approx(0.3 - half, abs=4e-3)
+    assert found["high"] == pytest.approx(0.3 + half, abs=4e-3)
+
+
+def test_several_statistics_share_their_draws() -> None:
+    rows = np.stack([np.arange(50.0), np.ones(50)], axis=1)
+    found = bootstraps(rows, {"sum": lambda sums: sums[:, 0], "twice": lambda sums: 2 * sums[:, 0]}, seed=3)
+    assert found["sum"] == bootstrap(rows, lambda sums: sums[:, 0], seed=3)
+    assert found["twice"] == {end: 2 * value for end, value in found["sum"].items()}

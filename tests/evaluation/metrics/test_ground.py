@@ -37,8 +37,14 @@ def test_a_turned_answer_has_two_overlaps() -> None:
     assert ground.rotated_overlaps([turned], [around]) == pytest.approx([0.5], abs=1e-9)
     found = values(ground.rotated([turned, None], [around, around]))
     assert found["rotated_miou"] == pytest.approx(0.25, abs=1e-9)
-    # An outline may stand for the reference.
+    # An outline may stand for the reference: a quadrangle as it is, of any other the smallest rectangle around it.
     assert ground.rotated_overlaps([turned], [turned.polygon()]) == pytest.approx([1], abs=1e-9)
+    whole = Box(0, 0, 10, 10)
+    half = (0.0, 0.0, 10.0, 0.0, 10.0, 5.0, 0.0, 5.0)
+    notched = (0.0, 0.0, 10.0, 0.0, 10.0, 10.0, 5.0, 2.0, 0.0, 10.0)
+    crossed = (0.0, 0.0, 10.0, 10.0, 10.0, 0.0, 0.0, 10.0)
+    found = ground.rotated_overlaps([whole] * 3, [half, notched, crossed])
+    assert found == pytest.approx([0.5, 1, 1], abs=1e-9)
 
 
 def test_size_groups_are_cocos() -> None:

@@ -53,6 +53,19 @@ def test_without_java_unusual_captions_are_counted() -> None:
     assert found.captions[0] == "a plane"
 
 
+def test_half_a_surrogate_is_a_question_mark_that_no_file_stumbles_over() -> None:
+    assert ptb.one_line("a \ud83d plane") == "a ? plane"
+
+
+@needs_java
+def test_no_caption_changes_the_tokens_of_another() -> None:
+    # The jar looks ahead: what follows a "no." decides whether it keeps its full stop.
+    lines = ["a (b) fig.", "4 planes", "there are no.", "5 trees (c)", "1 1/2 houses", "the end"]
+    alone = [by_jar([line])[0] for line in lines[:2]]
+    assert by_jar(lines)[:2] == alone == ["a -lrb- b -rrb- fig", "4 planes"]
+    assert by_jar(lines)[4] == "1\u00a01/2 houses"  # one token, as pycocoevalcap has it
+
+
 @needs_java
 def test_ordinary_captions_get_the_jars_tokens() -> None:
     # Every construct that `is_ordinary` lets through, thrown together at random.

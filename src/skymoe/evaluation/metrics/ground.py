@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skymoe.boxes import Box, iou, polygon_iou
+from skymoe.boxes import Box, iou, oriented_box, polygon_iou
 from skymoe.evaluation.intervals import Array, Metrics, bootstrap, mean, wilson
 from skymoe.evaluation.metrics.groups import by_group
 from skymoe.sample import XYXY
@@ -47,7 +47,11 @@ def score(predictions: Sequence[XYXY | None], references: Sequence[XYXY], *, see
 def rotated_overlaps(
     predictions: Sequence[Box | None], references: Sequence[Box | Sequence[float]]
 ) -> list[float]:
-    """The exact IoU of turned boxes; a reference is a box or a convex outline x1, y1, x2, y2, … in pixels."""
+    """The exact IoU of turned boxes; a reference is a box or an outline x1, y1, x2, y2, … in pixels.
+
+    A quadrangle is taken as it is; of any other outline (a mask's) the smallest rectangle around it, for the answer can
+    only be a rectangle.
+    """
     found = []
     for predicted, reference in zip(predictions, references, strict=True):
         if predicted is None:
@@ -55,7 +59,7 @@ def rotated_overlaps(
         elif isinstance(reference, Box) and predicted.angle == reference.angle == 0:
             found.append(iou(predicted.xyxy, reference.xyxy))
         else:
-            outline = reference.polygon() if isinstance(reference, Box) else reference
+            outline = reference.polygon() if isinstance(reference, Box) else _box_like(reference)
             found.append(polygon_iou(predicted.polygon(), outline))
     return found
 
@@ -80,6 +84,14 @@ def by_size(
     """The metrics of each size group that occurs, small ones first."""
     found = by_group(score, list(map(size_group, references)), predictions, references, seed=seed)
     return {name: found[name] for name in ("small", "medium", "large") if name in found}
+
+
+def _box_like(outline: Sequence[float]) -> Sequence[float]:
+    points = [(outline[i], outline[i + 1]) for i in range(0, len(outline), 2)]
+    corners = zip(points, points[1:] + points[:1], points[2:] + points[:2], strict=True)
+    turns = [(b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0]) for a, b, c in corners]
+    convex = all(turn >= 0 for turn in turns) or all(turn <= 0 for turn in turns)
+    return outline if len(points) == 4 and convex else oriented_box(outline).polygon()
 
 
 def _rates(found: Sequence[float], prefix: str) -> Metrics:

@@ -19,7 +19,7 @@ from threading import RLock, Thread
 import numpy as np
 
 from skymoe.evaluation.intervals import Array
-from skymoe.evaluation.metrics.ptb import java
+from skymoe.evaluation.metrics.ptb import java, one_line
 
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
 MODULE_WEIGHTS = (1.0, 0.6, 0.8, 0.6)  # exact, stem, synonym, paraphrase
@@ -182,5 +182,5 @@ def from_sums(sums: Array) -> Array:
 
 
 def _plain(caption: str) -> str:
-    """Without what separates captions in the process's language."""
-    return " ".join(caption.replace("|||", " ").split(" "))
+    """Without what separates captions and lines in the process's language."""
+    return " ".join(word for word in one_line(caption).replace("|||", " ").split(" ") if word)

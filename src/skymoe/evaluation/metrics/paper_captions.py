@@ -46,16 +46,18 @@ def evaluate(
 
 def why_no_rouge() -> str | None:
     """Why ROUGE-L cannot be computed here, or None where it can."""
-    return None if find_spec("nltk") else "the paper protocol's ROUGE-L stems words by NLTK: pip install 'skymoe[eval]'"
+    return (
+        None
+        if find_spec("nltk")
+        else "the paper protocol's ROUGE-L stems words by NLTK: pip install 'skymoe[eval]'"
+    )
 
 
 @cache
 def why_no_meteor() -> str | None:
     """Why METEOR cannot be computed here, or None where it can."""
     if find_spec("nltk") is None:
-        return (
-            "the paper protocol's METEOR is NLTK's: pip install 'skymoe[eval]'"
-        )
+        return "the paper protocol's METEOR is NLTK's: pip install 'skymoe[eval]'"
     from nltk.corpus import wordnet
 
     try:
