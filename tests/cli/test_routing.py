@@ -55,7 +55,7 @@ def test_page_and_numbers_of_two_checkpoints(run: Run, here: Path, checkpoint: P
     assert report["model"]["layers"] == report["against"]["layers"]
     for pair in report["comparison"]:
         assert pair["agreement"]["question"]["nmi"] == pytest.approx(1)
-        assert not any(one["real"] for parts in pair["information"].values() for one in parts.values())
+        assert not any(one["clear"] for parts in pair["information"].values() for one in parts.values())
 
     page = (folder / "routing.html").read_text(encoding="utf-8")
     tags = Tags(page)

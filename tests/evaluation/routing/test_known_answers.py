@@ -157,7 +157,7 @@ def test_renamed_experts_sort_tokens_alike_and_tell_as_much(
         for parts in pair["information"].values():
             for difference in parts.values():
                 assert difference["difference"] == pytest.approx(0, abs=1e-9)
-                assert not difference["real"]
+                assert not difference["clear"]
         for agreement in pair["agreement"].values():
             assert (
                 agreement["nmi"] == pytest.approx(1) or agreement["nmi"] == 0
@@ -171,7 +171,7 @@ def test_a_model_that_follows_the_task_tells_more_than_one_that_does_not(
     (one, its), (other, others) = (watched(engine, asked) for engine in (by_task, random_engine))
     (first, _) = compare(one, other, (its, others), asked, labels_of(tuple(asked)))
     difference = first["information"]["task"]["picture"]
-    assert difference["real"]
+    assert difference["clear"]
     assert difference["low"] > 0
     # Random experts sort cells by what is seen, these by what is asked.
     assert first["agreement"]["picture"]["nmi"] < 0.3

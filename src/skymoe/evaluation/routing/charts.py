@@ -117,7 +117,7 @@ def differences(points: Sequence[tuple[str, dict[str, Any] | None]], top: float,
         if one is None:
             continue
         said = f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})"
-        parts.append(f'<g class="{"real" if one["real"] else "unclear"}"><title>{said}</title>')
+        parts.append(f'<g class="{"clear" if one["clear"] else "unclear"}"><title>{said}</title>')
         parts.append(
             f'<line class="span" x1="{x}" x2="{x}" y1="{y(one["low"]):.1f}" y2="{y(one["high"]):.1f}"/>'
             f'<circle class="dot" cx="{x}" cy="{y(one["difference"]):.1f}" r="3.6"/></g>'

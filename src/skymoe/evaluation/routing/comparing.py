@@ -72,7 +72,7 @@ def _difference(
     low, high = (float(q) for q in np.quantile(spread, (0.025, 0.975)) - spread.mean())
     low, high = value + min(low, 0.0), value + max(high, 0.0)
     # Equal models differ by rounding alone.
-    return {"difference": value, "low": low, "high": high, "real": low > 1e-9 or high < -1e-9}
+    return {"difference": value, "low": low, "high": high, "clear": low > 1e-9 or high < -1e-9}
 
 
 def agreement(
