@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -24,6 +24,7 @@ Alter = Callable[[Item, Image.Image], Image.Image]
 """What the model gets to see instead of an item's picture."""
 Ask = Callable[[Sequence[Item], Sequence[Any]], list[Answer]]
 """Another way to put questions: items and, pairwise, the pictures that the model sees."""
+Kind = TypeVar("Kind", bound=Item)
 Watch = Callable[[str, int | None], Callable[[int], None]]
 
 
@@ -131,6 +132,12 @@ class Bench:
                 advance=self.watch(f"{self.benchmark.name}: {name}", len(asked)),
             )
         return self._asked[name]
+
+
+def remade(kind: type[Kind], item: Item, **changes: Any) -> Kind:
+    """The item as another kind of item, with everything it has but the changes."""
+    kept = {field.name: getattr(item, field.name) for field in dataclasses.fields(Item)}
+    return kind(**{**kept, **changes})
 
 
 class _Changed:

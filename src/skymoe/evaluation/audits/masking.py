@@ -22,7 +22,7 @@ from skymoe.augment.cutout import FILLS, _fill, _groups
 from skymoe.augment.edited import Pixels, generator
 from skymoe.augment.stencils import Stencil, cover, shape
 from skymoe.errors import UserError
-from skymoe.evaluation.audits.bench import Bench, Settings
+from skymoe.evaluation.audits.bench import Bench, Settings, remade
 from skymoe.evaluation.audits.examples import Shot, Strip, spread, thumbnail
 from skymoe.evaluation.audits.masking_numbers import Series, follow, numbers
 from skymoe.evaluation.benchmarks import Item
@@ -160,7 +160,8 @@ def _masked(item: Item, which: tuple[int, ...], total: int) -> Masked:
     name = f"{item.id}~masked-{len(which)}"
     # The sample keeps all its regions: the masks are found by their places among them.
     query = replace(item.query, target=str(left))
-    return Masked(name, _named(item.sample, name), query, item.id, which, total)
+    changes = {"id": name, "sample": _named(item.sample, name), "query": query}
+    return remade(Masked, item, **changes, original=item.id, masked=which, total=total)
 
 
 def _named(sample: Sample, name: str) -> Sample:

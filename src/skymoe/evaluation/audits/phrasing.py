@@ -8,7 +8,7 @@ own wording, with its typed answers, stands beside them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from skymoe.answer import Answer
 from skymoe.errors import UserError
-from skymoe.evaluation.audits.bench import Ask, Bench
+from skymoe.evaluation.audits.bench import Ask, Bench, remade
 from skymoe.evaluation.audits.measures import RIGHT, Measure, alike, measure
 from skymoe.evaluation.benchmarks import Item
 from skymoe.evaluation.intervals import mean, wilson
@@ -55,7 +55,10 @@ def run(bench: Bench) -> dict[str, Any]:
     lines = [
         bench.ask(
             f"wording-{number + 1}",
-            [_worded(item, words[number]) for item, words in zip(bench.items, worded, strict=True)],
+            [
+                remade(Worded, item, words=words[number])
+                for item, words in zip(bench.items, worded, strict=True)
+            ],
             ask=ask,
         )
         for number in range(count)
@@ -128,10 +131,6 @@ def _as_its_question(engine: Any, items: Sequence[Item], pictures: Sequence[Any]
         return engine.answer(pictures, [item.query for item in items], constrained=False)
     finally:
         del engine.question  # its own method is seen again
-
-
-def _worded(item: Item, words: str) -> Worded:
-    return Worded(**{field.name: getattr(item, field.name) for field in fields(Item)}, words=words)
 
 
 def _measures(
