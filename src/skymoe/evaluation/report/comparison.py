@@ -49,10 +49,9 @@ def comparison_markdown(document: Document) -> str:
             first = (card["title"], f"{card['n']:,}") if place == 0 else ("", "")
             cells = (line["a"], line["b"], line["difference"], line["interval"], line["p"], found)
             lines.append((*first, line["metric"], *cells))
-        said += [f"- {card['title']}: {inline(note)}." for note in card["notes"]]
-    names = (
-        f"A: {document['a']}, B: {document['b']}. Paired bootstrap; Holm's correction over all numbers shown."
-    )
+        said += [f"- {inline(card['title'])}: {inline(note)}." for note in card["notes"]]
+    a, b = inline(str(document["a"])), inline(str(document["b"]))
+    names = f"A: {a}, B: {b}. Paired bootstrap; Holm's correction over all numbers shown."
     text = f"{names}\n\n{markdown_table(header, lines, align)}\n"
     return text + ("\n" + "\n".join(said) + "\n" if said else "")
 

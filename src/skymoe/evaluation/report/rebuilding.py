@@ -11,6 +11,7 @@ from skymoe.errors import UserError
 from skymoe.evaluation.benchmarks import Item, get_benchmark
 from skymoe.evaluation.predictions import read_predictions
 from skymoe.evaluation.report.examples import complete
+from skymoe.evaluation.report.wording import TASKS
 from skymoe.evaluation.report.writing import write
 
 _NEEDED = ("model", "settings", "results", "skipped", "versions")
@@ -30,6 +31,14 @@ def read_report(run: Path) -> dict[str, Any]:
     ]
     if missing:
         raise UserError(f"{path}: has no {missing[0]!r}, so it is no report of skymoe eval")
+    for name, result in found["results"].items():
+        # Names become folders: none may lead out of the run's own.
+        if Path(name).name != name or name in (".", "..") or "\0" in name:
+            raise UserError(
+                f"{path}: {name!r} is no name of a benchmark; give a report that skymoe eval wrote"
+            )
+        if not isinstance(result, dict) or result.get("task") not in TASKS:
+            raise UserError(f"{path}: the result of {name!r} has no known task; evaluate again")
     return found
 
 
