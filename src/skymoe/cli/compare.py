@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,7 +37,11 @@ def compare(
     ] = False,
     resamples: Annotated[int, typer.Option(min=200, max=100_000, help="Draws of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the comparison as one HTML page to this file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
 ) -> None:
     """Compare two models on the same questions, and say which differences are real.
 
@@ -58,11 +62,29 @@ def compare(
     found = compare_runs(
         a, b, benchmarks=benchmark or (), protocol=protocol, common=common, seed=seed, resamples=resamples
     )
+    comparisons = {name: one.to_dict() for name, one in found.items()}
+    document = {"a": a.name, "b": b.name, "comparisons": comparisons}
+    if out is not None:
+        _write(document, out)
     if as_json:
-        comparisons = {name: one.to_dict() for name, one in found.items()}
-        typer.echo(json.dumps({"a": a.name, "b": b.name, "comparisons": comparisons}, allow_nan=False))
+        typer.echo(json.dumps(document, allow_nan=False))
+    elif as_markdown:
+        from skymoe.evaluation.report.comparison import comparison_markdown
+
+        typer.echo(comparison_markdown(document), nl=False)
     else:
         _show(a.name, b.name, found)
+
+
+def _write(document: dict[str, Any], path: Path) -> None:
+    from skymoe.evaluation.report.comparison import write_comparison
+
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder: name a file, for instance comparison.html")
+    try:
+        write_comparison(document, path)
+    except OSError as error:
+        raise UserError(f"--out {path} cannot be written: {error.strerror or error}") from error
 
 
 def _show(a: str, b: str, found: dict[str, Comparison]) -> None:
