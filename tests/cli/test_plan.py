@@ -132,3 +132,13 @@ def test_a_checkpoint_is_planned_by_its_configuration(plan, tmp_path: Path) -> N
     assert code == 0
     assert "10 of 8 samples (given)" in out
     assert "MiB" in out
+
+
+def test_a_recipe_is_judged_as_it_is_written(plan) -> None:
+    recipe = Path(__file__).resolve().parents[2] / "recipes" / "skymoe-7b-stage2.yaml"
+    code, out, _ = plan(recipe, "--gpus", 8)
+    assert code == 0
+    assert "As the recipe says (fsdp, with gradient checkpointing" in " ".join(out.split())
+    _, out, _ = plan(recipe, "--gpus", 8, "--json")
+    (stage,) = json.loads(out)["stages"]
+    assert stage["as_the_recipe_says"]["fits"]

@@ -175,6 +175,8 @@ def _show(plans: list[Plan]) -> None:
         console.print()
         console.print(terminal.table(plan))
         console.print()
+        if (said := terminal.as_asked(plan)) is not None:
+            console.print(said, markup=False)
         console.print(terminal.verdict(plan), style="bold", markup=False)
         for line in plan.remedies:
             console.print(f"  → {line}", markup=False)

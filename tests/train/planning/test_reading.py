@@ -11,7 +11,7 @@ from skymoe.errors import UserError
 from skymoe.train.planning.architecture import architecture, read_architecture
 from skymoe.train.planning.known import CLIP_LARGE, known_names
 from skymoe.train.planning.reading import Changes, read_stages
-from skymoe.train.planning.stage import parameters
+from skymoe.train.planning.stage import Asked, parameters
 from skymoe.train.planning.units import (
     GIB,
     parse_rate,
@@ -22,6 +22,7 @@ from skymoe.train.planning.units import (
     show_time,
 )
 
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 LLAVA = {
     "model_type": "llava", "vision_config": CLIP_LARGE,
     "text_config": {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4,
@@ -142,3 +143,28 @@ def test_numbers_for_people() -> None:
     assert show_flop(24.83e12) == "24.8 TFLOP"
     spans = {2.5: "2.5 s", 59: "59 s", 61: "1 min", 3600 * 4.4: "4 h 24 min", 86400 * 1.2: "1 d 5 h"}
     assert {span: show_time(span) for span in spans} == spans
+
+
+def test_the_shipped_recipes_of_the_large_model() -> None:
+    """Stage II is planned before stage I has run: the recipe beside it says what it will start from."""
+    one, two, adapted = (
+        read_stages(str(RECIPES / f"skymoe-7b-{name}.yaml"))[0]
+        for name in ("stage1", "stage2", "lora-experts")
+    )
+    assert parameters(one).trained == 33_554_432
+    assert one.architecture.tower.image_size == 504
+    assert (one.asked, one.precision.name) == (Asked("ddp", 6, True), "bf16")
+    assert two.architecture.experts == 8
+    assert round(parameters(two).trained / 1e9, 3) == 17.315
+    assert two.asked is not None
+    assert two.asked.strategy == "fsdp"
+    counted = parameters(adapted)
+    assert counted.adapters == 16 * 8 * 16 * (4096 + 2 * 11008 + 11008 + 4096)
+    assert counted.trained == counted.adapters + counted.routers
+
+
+def test_a_base_that_nobody_makes(tmp_path: Path) -> None:
+    text = (RECIPES / "skymoe-7b-stage2.yaml").read_text(encoding="utf-8")
+    (tmp_path / "alone.yaml").write_text(text)
+    with pytest.raises(UserError, match="is not here, and no recipe beside"):
+        read_stages(str(tmp_path / "alone.yaml"))

@@ -97,6 +97,21 @@ def fit_all(
     return found
 
 
+def fit_asked(stage: StageSettings, machine: Machine) -> Fit | None:
+    """The stage run as its recipe says; None where it says nothing, or nothing that this machine can do."""
+    asked, share = stage.asked, per_gpu(stage, machine.gpus)
+    if asked is None:
+        return None
+    micro = min(asked.micro or share, share)
+    alone = machine.gpus == 1 and asked.strategy != "ddp"
+    found = layouts(stage, machine.gpus, ("ddp" if alone else asked.strategy,))
+    if not found or share % micro:
+        return None
+    return fit(
+        Estimator(stage), arithmetic(stage), machine, found[0], micro, share // micro, asked.checkpointing
+    )
+
+
 def fit(
     estimator: Estimator,
     work: Arithmetic,
@@ -198,7 +213,7 @@ def _changes(stage: StageSettings) -> Iterator[tuple[str, StageSettings]]:
         yield "--precision bf16: what is frozen takes half", replace(stage, precision=PRECISIONS["bf16"])
     if stage.lora is None and not stage.tower_only:
         targets = ("experts.gate_up_proj", "experts.down_proj") if model.experts else ("q_proj", "v_proj")
-        lora = replace(stage, lora=Lora(16, targets), precision=PRECISIONS["bf16"])
+        lora = replace(stage, lora=Lora(16, targets), trains=None, precision=PRECISIONS["bf16"])
         yield f"--lora 16 --lora-targets {','.join(targets)}: adapters learn in place of the weights", lora
     if stage.precision.name != "pure-bf16":
         pure = replace(stage, precision=PRECISIONS["pure-bf16"])

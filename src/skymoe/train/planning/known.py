@@ -28,9 +28,9 @@ DECODERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 BASES = {"skymoe-7b": "Vicuna-7B", "skymoe-13b": "Vicuna-13B", "skymoe-1b": "TinyLlama-1.1B"}
 STAGES = {
-    "stage1": "LoRA (rank 64) on the decoder's query and value projections, dense",
+    "stage1": "LoRA (rank 64) on the decoder's query and value projections",
     "stage2": "experts and routers",
-    "lora-experts": "LoRA (rank 16) on the experts, and the routers frozen: for one GPU",
+    "lora-experts": "LoRA (rank 16) on the experts, and the routers whole: for one GPU",
 }
 # The paper: AdamW, batches of 144, five epochs of 251 k instructions.
 BATCH, SAMPLES, EPOCHS = 144, 251_000, 5.0
@@ -87,7 +87,7 @@ def paper_stage(model: Architecture, kind: str) -> StageSettings:
     if kind == "stage1":
         model, lora = model.with_experts(0), Lora(64, ("q_proj", "v_proj"))
     elif kind == "lora-experts":
-        lora = Lora(16, EXPERT_TARGETS)
+        lora, trains = Lora(16, EXPERT_TARGETS, dropout=0.0), (".mlp.router.",)
     else:
         trains = EXPERTS_AND_ROUTERS
     return StageSettings(

@@ -155,7 +155,7 @@ class Estimator:
             if not block.learns:
                 break
             travelling = (
-                2 * held[place].gathered_gradients(layout) * precision.compute if layout.sharded else 0.0
+                2 * held[place].gathered_gradients(layout) * precision.gathered if layout.sharded else 0.0
             )
             passing = micro * block.passing + block.scratch + gathered[place] + travelling
             passing += inner[place] if again[place] else 0.0
@@ -185,7 +185,7 @@ class Estimator:
             names = ("head", "adaptor", "tower input")
             others = [self._held.get(name, Held()) for name in names]
             wanted += [other for other in others if all(other is not one for one in wanted)]
-        return sum(one.gathered(layout) for one in wanted) * self.stage.precision.compute
+        return sum(one.gathered(layout) for one in wanted) * self.stage.precision.gathered
 
     def _exchanged(self, layout: Layout, micro: int) -> float:
         """Rows sent to the experts of other GPUs and their answers."""
@@ -197,10 +197,11 @@ class Estimator:
 
 
 def dtypes_of(stage: StageSettings, layout: Layout) -> Dtypes:
-    """FSDP2 gathers weights in the format of the computation; without it autocast converts them op by op."""
+    """FSDP2 gathers weights in one format; where that is not the computation's, autocast converts them op by op."""
     precision = stage.precision
     if layout.sharded:
-        return Dtypes(precision.compute, precision.compute)
+        converts = precision.gathered != precision.compute
+        return Dtypes(precision.gathered, precision.gathered, precision.compute if converts else None)
     mixed = precision.trained != precision.compute
     return Dtypes(precision.trained, precision.frozen, precision.compute if mixed else None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .fitting import Fit, Machine, best, fit_all, per_gpu, remedies
+from .fitting import Fit, Machine, best, fit_all, fit_asked, per_gpu, remedies
 from .memory import STRATEGIES
 from .schedule import Answering, Arithmetic, Schedule, answering, arithmetic, schedule
 from .stage import Parameters, StageSettings, parameters
@@ -23,6 +23,7 @@ class Plan:
     arithmetic: Arithmetic
     answering: Answering | None
     fits: list[Fit]
+    asked: Fit | None
     remedies: list[str]
 
     @property
@@ -94,6 +95,7 @@ class Plan:
             else None,
             "machine": {**asdict(self.machine), "usable": self.machine.usable},
             "layouts": [self._layout(fit, fit is chosen) for fit in self.fits],
+            "as_the_recipe_says": self._layout(self.asked, False) if self.asked else None,
             "fits": chosen is not None,
             "remedies": self.remedies,
             "notes": self.notes(),
@@ -151,5 +153,6 @@ def make_plan(
         arithmetic=arithmetic(stage),
         answering=None if stage.tower_only else answering(stage.architecture),
         fits=fits,
+        asked=fit_asked(stage, machine),
         remedies=remedies(stage, machine, fits),
     )

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from skymoe.errors import UserError
 
-from .architecture import Architecture, architecture, read_architecture
+from .architecture import Architecture, read_architecture
 from .known import known_names, known_stages, paper_stage
 from .stage import PRECISIONS, Lora, StageSettings
 
 ASSETS = Path(__file__).parents[2] / "assets"
-# A question with its answer, in nano's vocabulary; measured by nobody's model but the shipped tokenizer.
-TOKENS_PER_QUESTION, TOKENS_PER_ANSWER = 22, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,9 @@ def choose(stages: list[StageSettings], wanted: str | None) -> list[StageSetting
 def _stages(target: str, overrides: list[str] | None, experts: int | None) -> list[StageSettings]:
     path = Path(target)
     if path.suffix in (".yaml", ".yml"):
-        return _recipe_stages(path, overrides)
+        from .recipes import recipe_stages
+
+        return recipe_stages(path, overrides)
     if overrides:
         raise UserError(f"--set {overrides[0]!r} changes a recipe; {target!r} is none")
     if (known := known_stages(target)) is not None:
@@ -127,50 +126,3 @@ def _other_experts(model: Architecture, changes: Changes) -> Architecture:
         raise UserError("--experts 1 is a dense model with a router that has no choice: use 0")
     top_k = changes.top_k if changes.top_k is not None else min(model.top_k or 2, experts)
     return model.with_experts(experts, top_k, step, layers[0])
-
-
-def _recipe_stages(path: Path, overrides: list[str] | None) -> list[StageSettings]:
-    """The stages of a training recipe, as `skymoe train` runs them: all weights float32, bfloat16 where it computes."""
-    from skymoe.train.recipe import ExpertStage, TowerStage, load_recipe
-
-    recipe = load_recipe(path, overrides)
-    dense = _small_model(recipe.model.text, recipe.model.vocabulary, recipe.name)
-    precision = PRECISIONS["fp32" if recipe.precision == "fp32" else "bf16-autocast"]
-    stages = []
-    for stage in recipe.stages:
-        questions = sum((recipe.data.questions | stage.questions).values())
-        planned = StageSettings(
-            stage.name,
-            dense,
-            stage.batch_size,
-            steps=stage.steps,
-            text_tokens=questions * TOKENS_PER_QUESTION,
-            answer_tokens=questions * TOKENS_PER_ANSWER,
-            precision=precision,
-            about="" if stage.kind != "experts" else f"weights whose names contain {', '.join(stage.train)}",
-            notes=(f"{questions} questions a picture at the most, about {TOKENS_PER_QUESTION} tokens each",),
-        )
-        if isinstance(stage, TowerStage):
-            planned = replace(planned, tower_only=True, text_tokens=0, answer_tokens=0, notes=())
-        elif isinstance(stage, ExpertStage):
-            model = dense.with_experts(stage.experts, stage.top_k, stage.interval, stage.offset)
-            planned = replace(
-                planned, architecture=model, trains=tuple(stage.train), kernel=stage.implementation
-            )
-        elif not stage.tower_learning_rate:
-            planned = replace(planned, frozen=_taught_before())
-        stages.append(planned)
-    return stages
-
-
-def _small_model(text: dict[str, Any], vocabulary: int, name: str) -> Architecture:
-    """The dense model of a recipe; what its tower tells depends on the data, so the shipped one stands for it."""
-    shipped = json.loads((ASSETS / "nano" / "config.json").read_text(encoding="utf-8"))
-    changed = {"text_config": {"model_type": "llama", "vocab_size": vocabulary, **text}, "num_experts": 0}
-    return architecture(shipped | changed, name)
-
-
-def _taught_before() -> tuple[str, ...]:
-    from skymoe.train.stages import TAUGHT_BEFORE
-
-    return tuple(f"model.vision_tower.{part}" for part in TAUGHT_BEFORE)

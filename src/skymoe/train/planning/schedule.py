@@ -128,7 +128,7 @@ def answering(model: Architecture, text_tokens: int = 64) -> Answering:
 
 
 def traffic(estimator: Estimator, layout: Layout, micro_batches: int, checkpointing: bool) -> float:
-    """Bytes that one GPU sends in one optimizer step, gradients in the format of the computation where sharded.
+    """Bytes that one GPU sends in one optimizer step, gradients in the weights' gathered format where sharded.
 
     FSDP2 gathers the weights for the forward and again for the backward pass of every micro-batch, and spreads the
     gradients after each (which needs Accelerate's `sync_each_batch`: without it every GPU holds whole gradients).
@@ -139,7 +139,7 @@ def traffic(estimator: Estimator, layout: Layout, micro_batches: int, checkpoint
     held = estimator.held
     if layout.strategy == "ddp":
         return 2 * share * held.trained * stage.precision.gradient
-    compute = stage.precision.compute
+    compute = stage.precision.gathered
     gathered, gradients = held.weights - held.experts, held.trained - held.trained_experts
     groups = layout.gpus // layout.expert_groups  # GPUs that share an expert's weights
     expert_share = (groups - 1) / groups / layout.expert_groups

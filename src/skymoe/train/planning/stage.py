@@ -29,7 +29,8 @@ class Lora:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """Bytes a number takes at rest; the optimizer is AdamW, with two moments for each trained number."""
+    """Bytes a number takes at rest; the optimizer is AdamW, with two moments for each trained number. `compute`: where
+    matrices are multiplied; `gathered`: where FSDP2 has put a layer's weights together to compute with them."""
 
     name: str
     trained: int
@@ -37,6 +38,7 @@ class Precision:
     gradient: int
     moments: int
     compute: int
+    gathered: int
 
     @property
     def per_trained(self) -> int:
@@ -44,19 +46,29 @@ class Precision:
 
 
 PRECISIONS = {
-    "fp32": Precision("fp32", 4, 4, 4, 8, 4),
-    # Float32 where it learns, bfloat16 where it computes: Transformers' Trainer with bf16=True.
-    "bf16": Precision("bf16", 4, 2, 4, 8, 2),
-    # Everything float32 at rest, as `skymoe train` loads nano.
-    "bf16-autocast": Precision("bf16-autocast", 4, 4, 4, 8, 2),
+    "fp32": Precision("fp32", 4, 4, 4, 8, 4, 4),
+    # Float32 where it learns, bfloat16 where it is frozen or computes (FSDP2 with its mixed precision).
+    "bf16": Precision("bf16", 4, 2, 4, 8, 2, 2),
+    # Everything float32 at rest, gathered so as well, and autocast: a new small model, or FSDP2 without a policy.
+    "bf16-autocast": Precision("bf16-autocast", 4, 4, 4, 8, 2, 4),
     # Everything bfloat16: half the memory, and steps too small for 8 bits of mantissa are lost.
-    "pure-bf16": Precision("pure-bf16", 2, 2, 2, 4, 2),
+    "pure-bf16": Precision("pure-bf16", 2, 2, 2, 4, 2, 2),
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """How a recipe says that it is to be run; `micro` None is a GPU's whole share of the batch."""
+
+    strategy: str
+    micro: int | None
+    checkpointing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StageSettings:
-    """One stage. A weight trains if its name contains one of `trains` (None: any) and starts with none of `frozen`.
+    """One stage. A weight trains if its name contains one of `trains` (None: any; with adapters none) and starts with
+    none of `frozen`.
 
     `samples` and `epochs` give the steps where `steps` is None; of an epoch's last, incomplete batch nothing is used.
     `text_tokens` are those beside the picture's; `answer_tokens` of them are learnt from. `padded`: rows of a batch
@@ -78,6 +90,7 @@ class StageSettings:
     precision: Precision = PRECISIONS["bf16"]
     kernel: str = "grouped_mm"
     tower_only: bool = False
+    asked: Asked | None = None
     about: str = ""
     notes: tuple[str, ...] = ()
 
@@ -88,9 +101,11 @@ class StageSettings:
 
     def trained(self, name: str) -> bool:
         """Whether that weight of the model itself learns (adapters are counted apart)."""
-        if self.lora is not None or name.startswith(self.frozen or ("\0",)):
+        if self.frozen and name.startswith(self.frozen):
             return False
-        return self.trains is None or any(part in name for part in self.trains)
+        if self.trains is None:
+            return self.lora is None
+        return any(part in name for part in self.trains)
 
     def adapted(self, module: str) -> int:
         """Rank of the adapter on that module, 0 for none."""

@@ -149,6 +149,20 @@ def verdict(plan: Plan) -> str:
     )
 
 
+def as_asked(plan: Plan) -> str | None:
+    """One line on the recipe as it is written."""
+    fit = plan.asked
+    if fit is None:
+        return None
+    missing = fit.memory.peak - plan.machine.usable
+    judged = "fits" if fit.fits else f"does not fit, {show_gib(missing)} are missing"
+    again = "with" if fit.checkpointing else "without"
+    return (
+        f"As the recipe says ({_name(fit)}, {again} gradient checkpointing, {fit.micro} × {fit.accumulation}): "
+        f"{show_gib(fit.memory.peak)}, {judged}; {show_time(plan.seconds(fit))}."
+    )
+
+
 def _name(fit: Fit) -> str:
     groups = fit.layout.expert_groups
     return f"{fit.layout.strategy}{groups}" if groups > 1 else fit.layout.strategy
