@@ -96,6 +96,7 @@ def test_what_is_put_in_is_found(asked: list[Asked]) -> None:
     assert list(report["asked"]["task"]) == ["caption", "count"]
     said = summary.findings(report["model"])
     assert "tells 1.00" in said[0]
+    assert "in 2 of 2 layers" in said[0]  # even with so few shuffles that p can be no less than 0.05
     assert "routed alike whatever is asked" in said[2]
     assert summary.table(report["model"]).row_count == 2 * 4
     assert json.loads(json.dumps(report)) == report

@@ -49,9 +49,9 @@ def information(points: Sequence[tuple[int, dict[str, Any] | None]], top: float,
     parts.append(f"<title>{title}</title>")
     for share in (0, 0.5, 1):
         level = y(top * share)
-        parts.append(f'<line class="rule" x1="0" x2="{wide}" y1="{level:.1f}" y2="{level:.1f}"/>')
+        parts.append(f'<line class="rule" x1="{left}" x2="{wide}" y1="{level:.1f}" y2="{level:.1f}"/>')
         parts.append(
-            f'<text class="tick" x="1" y="{level - 2:.1f}">{top * share:.2f}</text>' if share else ""
+            f'<text class="tick end" x="{left - 4}" y="{level + 3:.1f}">{_short(top * share)}</text>'
         )
     for place, (layer, one) in enumerate(points):
         x = left + step * (place + 0.5)

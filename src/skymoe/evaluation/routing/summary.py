@@ -27,12 +27,12 @@ def findings(model: dict[str, Any]) -> list[str]:
 
 def above_chance(one: dict[str, Any] | None) -> bool:
     """Whether the excess's interval lies above 0 and few shuffles over pictures reach the value."""
-    return one is not None and one["low"] > 0 and one["chance"]["p"] < SURE
+    return one is not None and one["low"] > 0 and one["chance"]["p"] <= SURE
 
 
 def beyond_picture(one: dict[str, Any] | None) -> bool:
     """Whether few shuffles within pictures reach the value: the question itself is told, not where it is asked."""
-    return one is not None and one["within"] is not None and one["within"]["p"] < SURE
+    return one is not None and one["within"] is not None and one["within"]["p"] <= SURE
 
 
 def _told(model: dict[str, Any], label: str) -> str:
@@ -129,7 +129,7 @@ NOTES = (
     "Task, granularity: normalised mutual information with the first choice of expert, 0–1. Chance: its mean when "
     "each picture gets another one's labels. Beyond picture: what exceeds the mean when the questions on one picture "
     "exchange theirs.",
-    f"* more than chance: p < {SURE} by shuffling whole questions (no correction for the number of rows).",
+    f"* more than chance: p ≤ {SURE} by shuffling whole questions (no correction for the number of rows).",
 )
 
 
