@@ -96,7 +96,6 @@ def test_what_is_put_in_is_found(asked: list[Asked]) -> None:
     assert list(report["asked"]["task"]) == ["caption", "count"]
     said = summary.findings(report["model"])
     assert "tells 1.00" in said[0]
-    assert "in 2 of 2 layers" in said[0]  # even with so few shuffles that p can be no less than 0.05
     assert "routed alike whatever is asked" in said[2]
     assert summary.table(report["model"]).row_count == 2 * 4
     assert json.loads(json.dumps(report)) == report
@@ -142,6 +141,14 @@ def test_examples_come_from_every_data_set(asked: list[Asked]) -> None:
     assert len({asked[n].picture for n in chosen}) == 4
     assert len(choose_examples(asked, 99)) == 6
     assert choose_examples(asked, 0) == []
+
+
+def test_nineteen_shuffles_can_be_enough() -> None:
+    least = {"p": 1 / 20}
+    assert summary.beyond_picture({"within": least})
+    assert summary.above_chance({"low": 0.1, "chance": least})
+    assert not summary.above_chance({"low": -0.1, "chance": least})
+    assert not summary.beyond_picture({"within": None})
 
 
 def test_maps_lie_as_the_picture_does() -> None:
