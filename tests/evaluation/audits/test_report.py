@@ -13,7 +13,7 @@ import pytest
 from evaluation.audits.conftest import bench_of, count_white
 from evaluation.audits.test_phrasing import Talks
 from skymoe.evaluation.audits import report
-from skymoe.evaluation.audits.measures import alike, measure, shown
+from skymoe.evaluation.audits.measures import alike, measure, shown, sound
 from skymoe.evaluation.audits.running import AUDITS
 from skymoe.evaluation.benchmarks import Item
 
@@ -89,6 +89,7 @@ def test_numbers_are_written_for_people() -> None:
     assert shown(share) == ("62.2 %", "50.0 … 75.0")
     assert shown(measure("b", 1.23456, "number")) == ("1.23", "")
     assert shown(measure("c", 1e-17, "number")) == ("0", "")
+    assert [sound(measure("d", 1, kind, "1")) for kind in ("share", "number")] == ["100 %", "1"]
 
 
 @pytest.mark.parametrize(

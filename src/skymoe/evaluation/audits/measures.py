@@ -48,6 +48,15 @@ def shown(line: Measure) -> tuple[str, str]:
     return text(line["value"]) + unit, "" if low is None or high is None else f"{text(low)} … {text(high)}"
 
 
+def sound(line: Measure) -> str:
+    """What a sound model has, in the unit of the value: "100 %" for a share of 1."""
+    return (
+        {"0": "0 %", "1": "100 %"}.get(line["ideal"], line["ideal"])
+        if line["kind"] == "share"
+        else line["ideal"]
+    )
+
+
 def alike(task: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether two answers, with their ``text`` and what it was ``parsed`` as, say the same.
 

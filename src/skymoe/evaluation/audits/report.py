@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skymoe.evaluation.audits import charts
-from skymoe.evaluation.audits.measures import shown
+from skymoe.evaluation.audits.measures import shown, sound
 from skymoe.evaluation.report.wording import in_order, interval, number
 from skymoe.evaluation.report.wording import title as metric_title
 
@@ -27,7 +27,7 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         for result in audit["results"].values():
             first = (title, result["title"], f"{result['n']:,}")
             for line in (*result["measures"], *result.get("gaps", ())):
-                yield (*first, line["name"], *shown(line), line["ideal"])
+                yield (*first, line["name"], *shown(line), sound(line))
                 first = ("", "", "")
             title = ""
 
@@ -120,7 +120,7 @@ def write(report: dict[str, Any], out: Path) -> None:
 def _section(result: dict[str, Any]) -> dict[str, Any]:
     # Where there are several kinds of pictures, a table of its own has their metrics.
     told = result["gaps"] if "gaps" in result else result["measures"]
-    lines = [(line["name"], *shown(line), line["ideal"]) for line in told]
+    lines = [(line["name"], *shown(line), sound(line)) for line in told]
     empty: dict[str, Any] = {"examples": [], "different": [], "changed": {}, "wordings": []}
     kinds = result.get("metrics", {})
     return {
