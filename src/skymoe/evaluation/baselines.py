@@ -58,7 +58,9 @@ def constant_metrics(
         boxes = {
             name: [centred_text(item, sides) for item in items] for name, sides in best_centred(train).items()
         }
-        return {name: score_of(texts).metrics[name] for name, texts in boxes.items()}, {}
+        # Metrics of turned boxes, where there are some, by the box with the best mean overlap.
+        others = score_of(boxes["miou"]).metrics
+        return {name: score_of(boxes.get(name, boxes["miou"])).metrics[name] for name in others}, {}
     if task == "vqa":
         score = score_of(frequent_answers(train, items))
     elif task == "caption":
@@ -106,10 +108,14 @@ def best_counts(counts: Sequence[int]) -> dict[str, int]:
 
 
 def best_centred(train: Sequence[Item]) -> dict[str, tuple[float, float]]:
-    """Width and height (shares of the picture's) of the centred box that does best in training, by metric."""
+    """Width and height (shares of the picture's) of the centred box that does best in training, by metric.
+
+    "cum_iou" weighs with areas in pixels, the others take every question alike.
+    """
     sizes = np.array([(item.sample.width, item.sample.height) * 2 for item in train], dtype=np.float64)
     boxes = np.array([item.query.box for item in train], dtype=np.float64) / sizes
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    pixels = sizes[:, 0] * sizes[:, 1]
     thresholds = {f"acc@{t}": t for t in THRESHOLDS}
     best: dict[str, tuple[float, tuple[float, float]]] = {}
     for wide in SIDES:
@@ -117,9 +123,11 @@ def best_centred(train: Sequence[Item]) -> dict[str, tuple[float, float]]:
         for high in SIDES:
             down = np.minimum(boxes[:, 3], 0.5 + high / 2) - np.maximum(boxes[:, 1], 0.5 - high / 2)
             shared = across.clip(0) * down.clip(0)
-            overlap = shared / (areas + wide * high - shared)
-            for name in (*thresholds, "miou"):
-                value = float((overlap >= thresholds[name] if name in thresholds else overlap).mean())
+            union = areas + wide * high - shared
+            overlap = shared / union
+            values = {name: float((overlap >= least).mean()) for name, least in thresholds.items()}
+            values |= {"miou": float(overlap.mean()), "cum_iou": float(shared @ pixels / (union @ pixels))}
+            for name, value in values.items():
                 if name not in best or value > best[name][0]:
                     best[name] = (value, (float(wide), float(high)))
     return {name: sides for name, (_, sides) in best.items()}
