@@ -65,7 +65,7 @@ def test_json(plan) -> None:
             assert layout["peak"] == pytest.approx(max(layout["moments"].values()))
             assert layout["seconds"] == pytest.approx(layout["seconds_per_step"] * 8715)
     flop = found["stages"][1]["flop_per_step"]
-    assert flop["total_with_checkpointing"] == flop["total"] + flop["recomputed"]
+    assert flop["total_with_checkpointing"] == flop["total"] + flop["checkpointing"]
     on, off = (
         next(
             one

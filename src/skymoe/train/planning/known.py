@@ -83,7 +83,8 @@ def known_names() -> list[str]:
 
 def paper_stage(model: Architecture, kind: str) -> StageSettings:
     """A stage as the paper trains it, of any model."""
-    lora, trains = None, None
+    lora: Lora | None = None
+    trains: tuple[str, ...] | None = None
     if kind == "stage1":
         model, lora = model.with_experts(0), Lora(64, ("q_proj", "v_proj"))
     elif kind == "lora-experts":

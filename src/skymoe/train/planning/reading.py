@@ -106,6 +106,8 @@ def apply(stage: StageSettings, changes: Changes) -> StageSettings:
             given["about"] = "everything"
     if changes.lora is not None:
         given["lora"] = Lora(changes.lora, changes.lora_targets) if changes.lora else None
+        if changes.lora and changes.train is None:  # adapters in place of what learnt
+            given["trains"] = None
         if changes.lora:
             given["about"] = f"LoRA (rank {changes.lora}) on {', '.join(changes.lora_targets)}"
     if changes.precision is not None:

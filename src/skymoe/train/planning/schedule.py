@@ -55,22 +55,26 @@ def schedule(stage: StageSettings) -> Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """FLOP of one optimizer step over all GPUs; `recomputed`: what gradient checkpointing adds."""
+    """FLOP of one optimizer step over all GPUs; `checkpointing`: what gradient checkpointing adds, layers computed
+    again and gradients of frozen parts before the first that learns."""
 
     forward: float
     backward: float
-    recomputed: float
+    checkpointing: float
 
     def total(self, checkpointing: bool) -> float:
-        return self.forward + self.backward + (self.recomputed if checkpointing else 0.0)
+        return self.forward + self.backward + (self.checkpointing if checkpointing else 0.0)
 
 
 def arithmetic(stage: StageSettings) -> Arithmetic:
-    blocks = walk(stage, Dtypes(stage.precision.compute, stage.precision.compute))
+    dtypes = Dtypes(stage.precision.compute, stage.precision.compute)
+    blocks, again = walk(stage, dtypes), walk(stage, dtypes, checkpointing=True)
+    backward, more = (sum(block.backward for block in one) for one in (blocks, again))
+    recomputed = sum(block.forward - block.spared for block in again if block.repeated and block.learns)
     return Arithmetic(
         forward=stage.batch_size * _forward(blocks),
-        backward=stage.batch_size * sum(block.backward for block in blocks),
-        recomputed=stage.batch_size * sum(b.forward - b.spared for b in blocks if b.repeated and b.learns),
+        backward=stage.batch_size * backward,
+        checkpointing=stage.batch_size * (recomputed + more - backward),
     )
 
 

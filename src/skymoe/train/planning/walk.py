@@ -12,10 +12,16 @@ from .tensors import ADAPTOR, DECODER, TOWER, feature_width
 INDEX = 8  # bytes of an int64
 
 
-def walk(stage: StageSettings, dtypes: Dtypes) -> list[Block]:
-    """Blocks in the order of the forward pass, with FLOP and bytes of one sample (one picture, one conversation)."""
+def walk(stage: StageSettings, dtypes: Dtypes, checkpointing: bool = False) -> list[Block]:
+    """Blocks in the order of the forward pass, with FLOP and bytes of one sample (one picture, one conversation).
+
+    With `checkpointing` Transformers gives the embeddings of text and patches a gradient, whether or not they learn
+    (`enable_input_require_grads`), which then flows through frozen parts as well.
+    """
     tape = Tape(stage, dtypes)
+    tape.flowing = checkpointing and stage.architecture.tower.known
     features = _tower(tape)
+    tape.flowing |= checkpointing
     if not stage.tower_only:
         _adaptor(tape, features)
         _decoder(tape)
@@ -32,7 +38,9 @@ def _tower(tape: Tape) -> int:
     tape.begin("tower input")
     tape.block.saved += 3 * tower.image_size**2 * NORM  # the picture itself
     patch = f"{TOWER}embeddings.patch_embedding"
+    flowing, tape.flowing = tape.flowing, False  # pixels have no gradient, only what is made of them
     given = tape.linears(tower.patches, 3 * tower.patch**2, {patch: V}, tape.dtypes.frozen)
+    tape.flowing |= flowing
     for name in ("class_embedding", "position_embedding.weight"):
         tape.flowing |= stage.trained(f"{TOWER}embeddings.{name}")
     if tower.kind == "clip_vision_model":
