@@ -36,7 +36,9 @@ def test_supervised_tokens_are_the_answer_and_its_end(processor: SkyMoeProcessor
     decode = processor.tokenizer.decode
     assert decode(turn.tokens[-turn.answer_length :]) == f"{answer}</s>"
     assert decode(turn.tokens[: -turn.answer_length]) == "<|user|>how many tanks?<|assistant|>"
-    assert prefix == [processor.tokenizer.bos_token_id] + [processor.image_token_id] * 50, "49 cells and the summary"
+    assert prefix == [processor.tokenizer.bos_token_id] + [processor.image_token_id] * 50, (
+        "49 cells and the summary"
+    )
 
 
 def test_the_processor_makes_the_same_tokens_for_answering(processor: SkyMoeProcessor) -> None:

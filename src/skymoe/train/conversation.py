@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skymoe.errors import UserError
 from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 from skymoe.models.skymoe.processing_skymoe import SkyMoeProcessor
 
@@ -35,23 +36,47 @@ class ConversationEncoder:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.image_id = processor.image_token_id
+        self.end_id = processor.tokenizer.eos_token_id
 
     def encode(self, messages: list[dict[str, Any]]) -> tuple[list[int], Turn]:
-        """(picture prefix with every visual token, the turn) of a conversation that ends with the answer."""
+        """(picture prefix with every visual token, the turn) of a conversation that ends with the answer.
+
+        The answer's tokens are exactly those the model has to say: its text and the end token.
+
+        Raises:
+            UserError: the chat template writes the question otherwise when an answer follows, or no end after the
+                answer; or the conversation has not exactly one picture.
+        """
         asked = self._tokens(messages[:-1], add_generation_prompt=True)
         full = self._tokens(messages, add_generation_prompt=False)
-        assert full[: len(asked)] == asked, (
-            "the chat template must render the question the same with and without answer"
-        )
-        cut = len(full) - full[::-1].index(self.image_id)
-        prefix: list[int] = []
-        for token in full[:cut]:
-            prefix += [token] * (self.processor.image_seq_length if token == self.image_id else 1)
-        return prefix, Turn(full[cut:], len(full) - len(asked))
+        if full[: len(asked)] != asked:
+            raise UserError(
+                "the chat template writes a question otherwise when an answer follows, so that training and answering "
+                "would differ: say base.template: vicuna"
+            )
+        said = full[len(asked) :]
+        if self.end_id not in said:
+            raise UserError(
+                f"the chat template writes no {self.tokenizer.eos_token} after an answer, so that the model would "
+                "never learn to stop: say base.template: vicuna"
+            )
+        said = said[
+            : said.index(self.end_id) + 1
+        ]  # some templates go on with a line break, which nobody says
+        if (pictures := asked.count(self.image_id)) != 1 or self.image_id in said:
+            raise UserError(
+                f"a conversation with {pictures} pictures; one in the question is what is learnt from"
+            )
+        cut = asked.index(self.image_id) + 1
+        prefix = asked[: cut - 1] + [self.image_id] * self.processor.image_seq_length
+        return prefix, Turn(asked[cut:] + said, len(said))
 
     def _tokens(self, messages: list[dict[str, Any]], **options: Any) -> list[int]:
         text = self.processor.apply_chat_template(messages, tokenize=False, **options)
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        # As the engine does: some templates write the begin token themselves, and it must not come twice.
+        begin = self.tokenizer.bos_token
+        written = bool(begin) and text.startswith(begin)
+        return self.tokenizer(text, add_special_tokens=not written)["input_ids"]
 
 
 def pack(batch: Sequence[tuple[list[int], Sequence[Turn]]], pad_id: int) -> dict[str, Tensor]:

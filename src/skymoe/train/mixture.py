@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from skymoe.sample import Sample
+
+from .corpus import CorpusItem
 
 Draw = Callable[[Random], Sample]
 
@@ -19,7 +22,7 @@ class Group:
     """A source in the mixture: fixed samples, or ways to draw a fresh one (a random tile of a scene)."""
 
     name: str
-    items: Sequence[Sample | Draw]
+    items: Sequence[Sample | Draw | CorpusItem]
     weight: float
 
 
@@ -48,7 +51,13 @@ class Mixture:
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> tuple[Sample, Random]:
+    def __getitem__(self, index: int) -> tuple[Sample | CorpusItem, Random]:
+        item = self.item(index)
+        rng = Random(f"{self.seed}/{index}")
+        return (item if isinstance(item, (Sample, CorpusItem)) else item(rng)), rng
+
+    def item(self, index: int) -> Sample | Draw | CorpusItem:
+        """What the picture is made of, without making it."""
         group = int(self._group[index])
         items = self.groups[group].items
         epoch, place = divmod(int(self._round[index]), len(items))
@@ -56,19 +65,38 @@ class Mixture:
             self._orders[(group, epoch)] = np.random.default_rng([self.seed, group, epoch]).permutation(
                 len(items)
             )
-        item = items[int(self._orders[(group, epoch)][place])]
-        rng = Random(f"{self.seed}/{index}")
-        return (item if isinstance(item, Sample) else item(rng)), rng
+        return items[int(self._orders[(group, epoch)][place])]
 
 
 class Pictures(Dataset):
-    """A mixture as a torch dataset: `prepare(sample, rng)` makes the features; `start` skips what was seen before."""
+    """A mixture as a torch dataset: `prepare(sample, rng)` makes the features; `start` skips what was seen before.
 
-    def __init__(self, mixture: Mixture, prepare: Callable[[Sample, Random], dict], start: int = 0) -> None:
-        self.mixture, self.prepare, self.start = mixture, prepare, start
+    With `block`, the pictures of an optimizer step, each block is walked through from the longest conversation to the
+    shortest: what is processed at a time is then of like length and little of it padding, and the step learns from the
+    same pictures as before. Only items of a corpus say how long they are before they are made.
+    """
+
+    def __init__(
+        self, mixture: Mixture, prepare: Callable[[Any, Random], dict], start: int = 0, block: int = 1
+    ) -> None:
+        self.mixture, self.prepare, self.start, self.block = mixture, prepare, start, block
+        self._sorted: tuple[int, list[int]] = (-1, [])
 
     def __len__(self) -> int:
         return len(self.mixture) - self.start
 
     def __getitem__(self, index: int) -> dict:
-        return self.prepare(*self.mixture[index + self.start])
+        return self.prepare(*self.mixture[self._place(index + self.start)])
+
+    def _place(self, index: int) -> int:
+        if self.block == 1:
+            return index
+        number, row = divmod(index, self.block)
+        if self._sorted[0] != number:
+            block = range(number * self.block, min((number + 1) * self.block, len(self.mixture)))
+            self._sorted = number, sorted(block, key=self._length, reverse=True)
+        return self._sorted[1][row]
+
+    def _length(self, index: int) -> int:
+        item = self.mixture.item(index)
+        return item.length if isinstance(item, CorpusItem) else 0

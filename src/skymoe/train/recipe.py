@@ -1,21 +1,49 @@
-"""The schema of a training recipe (YAML)."""
+"""The schema of a training recipe (YAML). What its stages say stands in `recipe_stages.py`."""
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from skymoe.recipe_files import Section, read_recipe
+from skymoe.tasks import TASKS
+
+from .recipe_stages import (
+    AnswerStage,
+    AnyStage,
+    ConversationStage,
+    DenseStage,
+    Edits,
+    ExpertStage,
+    Lora,
+    LoraStage,
+    Share,
+    Stage,
+    TowerStage,
+)
+from .templates import TEMPLATES
 
 
 class SourceMix(Section):
-    """One source of the mixture; `weight` is its share of the pictures relative to the others'."""
+    """One source of the mixture; `weight` is its share of the pictures relative to the others'.
+
+    `options` go to the reader (users' formats: `annotations: …, images: …`); `as` is the name under which `weights` of
+    a stage find it, needed where one reader is used twice.
+    """
 
     name: str
     split: str = "train"
-    weight: float = Field(gt=0)
+    weight: float = Field(default=1.0, gt=0)
+    root: Path | None = None
+    options: dict[str, Any] = {}
+    label: str | None = Field(default=None, alias="as", pattern=r"^[\w.-]+$")
+
+    @property
+    def called(self) -> str:
+        return self.label or self.name
 
 
 class Views(Section):
@@ -26,111 +54,129 @@ class Views(Section):
     brightness: float = Field(default=0.15, ge=0, lt=1)
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
+class Data(Section):
+    """What is trained on: `sources`, asked in words of our own, or a `corpus` whose questions are worded already.
 
-
-class Edits(Section):
-    """Shares of the pictures whose objects are masked, moved or recoloured before they are seen (`skymoe augment`).
-
-    `fill` is what a masked object leaves: zero (the paper), mean or inpaint.
+    `questions` caps how many questions of each task one view of a picture is asked; a corpus (the folder that `skymoe
+    data build` writes) brings its own, and its pictures are seen as they are.
     """
 
-    cutout: Share = 0.0
-    relocate: Share = 0.0
-    recolour: Share = 0.0
-    fill: Literal["zero", "mean", "inpaint"] = "zero"
-
-    @property
-    def shares(self) -> tuple[tuple[str, float], ...]:
-        """Kind of edit and its share, in the order in which they are tried."""
-        return ("cutout", self.cutout), ("relocate", self.relocate), ("recolour", self.recolour)
-
-
-class Data(Section):
-    """What is trained on. `questions` caps how many questions of each task one view of a picture is asked."""
-
-    sources: list[SourceMix]
-    questions: dict[str, int]
+    sources: list[SourceMix] = []
+    corpus: Path | None = None
+    questions: dict[str, Annotated[int, Field(ge=0)]] = {}
     views: Views = Views()
+
+    @field_validator("questions")
+    @classmethod
+    def _known(cls, questions: dict[str, int]) -> dict[str, int]:
+        return known_tasks(questions)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Data:
+        if bool(self.sources) == (self.corpus is not None):
+            raise ValueError("data: give either sources or a corpus")
+        if self.sources and not any(self.questions.values()):
+            raise ValueError(
+                "data.questions: say how many of each task a picture is asked, such as {caption: 1, count: 1}"
+            )
+        names = [source.called for source in self.sources]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"data.sources: {twice[0]!r} stands twice; give one of them a name with as:")
+        return self
 
 
 class Model(Section):
-    """`vision_weights` names an importable package with the tower's ImageNet weights; `text` are LlamaConfig fields."""
+    """A new small model. `vision_weights` names an importable package with the tower's ImageNet weights; `text` are
+    LlamaConfig fields."""
 
     vision_weights: str
     vocabulary: int = Field(ge=512)
     text: dict[str, Any]
 
 
-class Stage(Section):
-    """What every stage says: how long, how many pictures at a time, how fast.
+class Base(Section):
+    """The checkpoint that the first stage starts from: `model` is a folder or a hub id, of LLaVA's kind or a SkyMoE.
 
-    `weights` (by source; 0 leaves it out) and `questions` (by task) replace those of `data` in this stage. `edits`
-    changes pictures before they are seen.
+    `image_size` enlarges its pictures (the paper: 504). `template` is how conversations are written for it, in training
+    and from then on: the checkpoint's own, or one of `train/templates.py`.
     """
 
-    name: str
-    steps: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    warmup: float = Field(default=0.03, ge=0, lt=1)
-    weight_decay: float = Field(default=0.0, ge=0)
-    save_every: int = Field(default=250, gt=0)
-    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
-    questions: dict[str, int] = {}
-    edits: Edits = Edits()
+    model: str
+    image_size: int | None = Field(default=None, gt=0)
+    template: str = "own"
 
-
-class TowerStage(Stage):
-    """Before stage I: the ImageNet tower learns overhead pictures (scene, caption words, where the tanks are)."""
-
-    kind: Literal["tower"]
-
-
-class DenseStage(Stage):
-    """Stage I: adaptor and dense decoder. `tower_learning_rate` 0 freezes the tower, as the paper does.
-
-    After a tower it starts from nothing, after another dense stage it goes on with that model. `coordinate_sigma` and
-    `pointing` (a weight) add the losses of `coordinates.py` and `pointing.py`; 0 leaves them out.
-    """
-
-    kind: Literal["dense"]
-    tower_learning_rate: float = Field(default=0.0, ge=0)
-    coordinate_sigma: float = Field(default=0.0, ge=0)
-    pointing: float = Field(default=0.0, ge=0)
-
-
-class ExpertStage(Stage):
-    """Stage II: the dense model is upcycled; of its parameters those whose name contains one of `train` learn on."""
-
-    kind: Literal["experts"]
-    experts: int = 8
-    top_k: int = 2
-    implementation: Literal["eager", "grouped_mm", "batched_mm"] = "grouped_mm"
-    interval: int = 2
-    offset: int = 0
-    balance: float = 0.01
-    coordinate_sigma: float = Field(default=0.0, ge=0)
-    pointing: float = Field(default=0.0, ge=0)
-    train: list[str] = [".mlp.experts.", ".mlp.router."]
-
-
-AnyStage = TowerStage | DenseStage | ExpertStage
+    @field_validator("template")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name != "own" and name not in TEMPLATES:
+            raise ValueError(f"no template is called {name!r}; there are own, {', '.join(TEMPLATES)}")
+        return name
 
 
 class Recipe(Section):
-    """A whole training: data, model and the stages in order. Everything random in it follows from `seed`."""
+    """A whole training: data, where the model comes from (`model`, a new small one, or `base`), the stages in order.
+
+    Everything random in it follows from `seed`. `parallel` says what several processes share: "ddp" the pictures,
+    "fsdp" the weights too (FSDP2), "experts" the weights, and each expert lives on one process (or a few). `report_to`:
+    trackers, such as tensorboard, where they are installed.
+    """
 
     name: str
     seed: int = 0
     output: Path
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    parallel: Literal["ddp", "fsdp", "experts"] = "ddp"
     workers: int = Field(default=1, ge=0)
+    report_to: list[str] = []
     data: Data
-    model: Model
-    stages: list[Annotated[AnyStage, Field(discriminator="kind")]]
+    model: Model | None = None
+    base: Base | None = None
+    stages: list[Annotated[AnyStage, Field(discriminator="kind")]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        if (self.model is None) == (self.base is None):
+            raise ValueError("give either model (a new small one) or base (a checkpoint to start from)")
+        if self.parallel != "ddp" and self.base is None:
+            raise ValueError(
+                f"parallel: {self.parallel} shares out the weights of a base; a new small model needs ddp"
+            )
+        names = [stage.name for stage in self.stages]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"stages: two are called {twice[0]!r}; each needs a folder of its own")
+        for stage in self.stages:
+            known_tasks(stage.questions)
+            if self.parallel != "ddp" and isinstance(stage, ExpertStage) and stage.lora is not None:
+                raise ValueError(
+                    f"stage {stage.name!r}: adapters on experts are not shared out; write parallel: ddp"
+                )
+            if isinstance(stage, TowerStage) and self.base is not None:
+                raise ValueError(f"stage {stage.name!r}: a base brings its tower; leave the stage out")
+            edited = any(share for _, share in stage.edits.shares)
+            if self.data.corpus is not None and (stage.weights or stage.questions or edited):
+                raise ValueError(
+                    f"stage {stage.name!r}: a corpus has its weights, questions and edits already; "
+                    "say them in the corpus recipe"
+                )
+        return self
+
+
+def known_tasks(questions: dict[str, int]) -> dict[str, int]:
+    """The same numbers; ValueError for a task there is none of."""
+    for name in questions:
+        if name not in TASKS:
+            near = difflib.get_close_matches(name, TASKS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(TASKS)}"
+            raise ValueError(f"unknown task {name!r}; {hint}")
+    return questions
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """Read a training recipe; see `skymoe.recipe_files.read_recipe` for overrides and errors."""
     return read_recipe(path, Recipe, "recipes/nano.yaml", overrides)
+
+
+__all__ = [
+    "AnswerStage", "AnyStage", "Base", "ConversationStage", "Data", "DenseStage", "Edits", "ExpertStage", "Lora",
+    "LoraStage", "Model", "Recipe", "Share", "SourceMix", "Stage", "TowerStage", "Views", "load_recipe",
+]  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,29 +13,30 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoProcessor, default_data_collator
 
-from skymoe.data.sources import get_source
 from skymoe.errors import UserError
 from skymoe.models.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel
 from skymoe.models.object_grid import GRID_STRIDE
-from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration, SkyMoeProcessor
+from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration
 from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 from skymoe.sample import Sample
-from skymoe.tasks import TASKS, Query, Task
 
-from .conversation import ConversationEncoder, pack
+from .adapters import merge
+from .basing import open_base
+from .checkpoints import save_whole
 from .coordinates import CoordinateLoss
+from .expert_watch import ExpertWatch
+from .feeding import Feeding, askable, length, read_groups, reweighted
+from .learning import TAUGHT_BEFORE, load_trained, prepare, rates, trained_state
 from .mixture import Group, Mixture, Pictures
 from .nano import build_config, build_dense_model, build_processor, imagenet_tower, training_texts
 from .pixels import TrainingPixels
 from .pointing import PointingLoss
-from .recipe import AnyStage, DenseStage, ExpertStage, Recipe, TowerStage
+from .processes import by_one, sharding, shares, state
+from .recipe import AnswerStage, AnyStage, ExpertStage, Recipe, Stage, TowerStage
+from .step_zero import StepZero
 from .tower import TowerLoss, TowerTargets, prepare_for_tower
-from .trainer import train_stage
+from .trainer import train_stage, use_bf16
 from .vocabulary import BOX_TOKENS
-
-CANONICAL_SHARE = 0.3
-# The parts of the tower that the stages with a decoder leave as they are, unless `tower_learning_rate` says otherwise.
-TAUGHT_BEFORE = ("stem", "stages", "head", "grid", "summary.scene", "summary.word")
 
 log = logging.getLogger(__name__)
 
@@ -47,44 +47,73 @@ class Training:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.output = recipe.output
-        self.groups = [_group(mix.name, mix.split, mix.weight) for mix in recipe.data.sources]
+        self.groups = read_groups(recipe.data)
+        self._mixtures: dict[str, list[Group]] = {}
+        self.bf16 = use_bf16(recipe.precision)
+        self._dtype = torch.bfloat16 if self.bf16 and recipe.base is not None else torch.float32
 
     def run(self) -> Path:
         """Train all stages; returns the folder of the last stage's model."""
-        self.processor = self._processor()
-        previous: Path | None = None
+        for stage in self.recipe.stages:  # what is wrong with a later stage is said before hours are spent
+            shares(stage, state().num_processes)
+            length(stage, self._mixed(stage))
+        previous: str | None = None
+        if self.recipe.base is not None:
+            previous, self.processor = open_base(self.recipe.base, self.output)
+        else:
+            self.processor = self._processor()
+        target = self.output
         for stage in self.recipe.stages:
             target = self.output / stage.name / "model"
             if not target.is_dir():
-                log.info("stage %s: %d steps of %d pictures", stage.name, stage.steps, stage.batch_size)
+                steps = length(stage, self._mixed(stage))
+                log.info("stage %s: %d steps of %d pictures", stage.name, steps, stage.batch_size)
                 if isinstance(stage, TowerStage):
                     self._tower(stage, target)
-                elif isinstance(stage, DenseStage):
-                    self._dense(stage, previous, target)
                 else:
-                    self._experts(stage, previous, target)
-            previous = target
-        assert previous is not None
-        return previous
+                    self._answers(stage, previous, target)
+                state().wait_for_everyone()
+            previous = str(target)
+        return target
 
-    def _processor(self) -> SkyMoeProcessor:
+    def _processor(self) -> Any:
         folder = self.output / "processor"
-        if not folder.is_dir():
+
+        def make() -> None:
+            assert self.recipe.model is not None
+            if folder.is_dir():
+                return
             samples = [item for group in self.groups for item in group.items if isinstance(item, Sample)]
             texts = training_texts(samples, self.recipe.seed)
-            _save(folder, build_processor(texts, self.recipe.model.vocabulary).save_pretrained)
+            built = build_processor(texts, self.recipe.model.vocabulary)
+            save_whole(folder, built.save_pretrained)
+
+        by_one(make)
         return AutoProcessor.from_pretrained(folder)
 
-    def _pictures(self, stage: AnyStage, prepare: Callable[[Sample, Random], dict]) -> Pictures:
+    def _mixed(self, stage: AnyStage) -> list[Group]:
+        """The sources as this stage mixes them. Own data may hold pictures that nothing can be asked about."""
+        if stage.name not in self._mixtures:
+            groups = reweighted(self.groups, stage)
+            if self.recipe.base is not None:
+                groups = askable(groups, self.recipe.data.questions | stage.questions)
+            self._mixtures[stage.name] = groups
+        return self._mixtures[stage.name]
+
+    def _pictures(self, stage: AnyStage, prepare_one: Callable[[Any, Random], dict]) -> Pictures:
         # A seed of its own for each stage: else stage II would begin with the very views that stage I began with.
         seed = self.recipe.seed * 1000 + self.recipe.stages.index(stage)
-        groups = _reweighted(self.groups, stage)
-        return Pictures(Mixture(groups, stage.steps * stage.batch_size, seed), prepare)
+        groups = self._mixed(stage)
+        block = stage.batch_size if self.recipe.data.corpus is not None else 1
+        return Pictures(
+            Mixture(groups, length(stage, groups) * stage.batch_size, seed), prepare_one, block=block
+        )
 
     def _pixels(self, stage: AnyStage) -> TrainingPixels:
         return TrainingPixels(self.processor.image_processor, self.recipe.data.views, stage.edits)
 
     def _tower(self, stage: TowerStage, target: Path) -> None:
+        assert self.recipe.model is not None
         torch.manual_seed(self.recipe.seed)
         samples = [item for group in self.groups for item in group.items if isinstance(item, Sample)]
         targets = TowerTargets(samples, EfficientNetLiteConfig().object_class)
@@ -100,26 +129,86 @@ class Training:
         train_stage(
             self.recipe, stage, model, pictures, default_data_collator, target.parent, learning_rate_of
         )
-        _save(target, model.vision_tower.save_pretrained)
+        by_one(lambda: save_whole(target, model.vision_tower.save_pretrained))
+        self._clear(stage)
 
-    def _dense(self, stage: DenseStage, previous: Path | None, target: Path) -> None:
-        if (
-            previous is not None
-            and AutoConfig.from_pretrained(previous).model_type == SkyMoeConfig.model_type
-        ):
-            model = SkyMoeForConditionalGeneration.from_pretrained(previous, dtype=torch.float32)
-        else:
-            model = self._new_dense(previous)
-        taught = tuple(f"model.vision_tower.{part}" for part in TAUGHT_BEFORE)
+    def _answers(self, stage: AnswerStage, previous: str | None, target: Path) -> None:
+        feeding = Feeding(self.processor, self._pixels(stage), self.recipe.data.questions | stage.questions)
+        pictures = self._pictures(stage, feeding.prepare)
+        start, zero = previous, None
+        if isinstance(stage, ExpertStage):
+            start = self._upcycled(stage, previous)
+            if start != previous:
+                zero = self._zero(str(previous), Path(start), feeding, pictures)
+        model = self._load(stage, start)
+        rate_of = rates(stage, model.config.vision_config.model_type)
+        tuner = prepare(stage, model, rate_of)
+        watch = None
+        if model.config.num_experts:
+            if isinstance(stage, ExpertStage):
+                model.set_experts_implementation(stage.implementation)
+                model.config.router_aux_loss_coef = stage.balance
+            model.config.output_router_logits = True
+            place, now = self.recipe.stages.index(stage), model.config.router_aux_loss_coef
+            watch = ExpertWatch(
+                model.config.expert_layers,
+                f"raise stages.{place}.balance (now {now}), or lower stages.{place}.learning_rate",
+            )
+        train_stage(
+            self.recipe,
+            stage,
+            model,
+            pictures,
+            feeding.collate,
+            target.parent,
+            rate_of,
+            self._box_losses(stage, model),
+            watch,
+            zero,
+        )
+        kept_as = self._dtype
+        learnt = trained_state(model) if self._shared(stage, start) is not None else None
 
-        def learning_rate_of(name: str) -> float:
-            return stage.tower_learning_rate if name.startswith(taught) else stage.learning_rate
+        def save(folder: Path) -> None:
+            unmerged, adapters = model, tuner
+            if learnt is not None:  # the first process has it all in its memory, once
+                assert start is not None
+                unmerged = self._from(start, kept_as)
+                adapters = prepare(stage, unmerged, rate_of)
+                load_trained(unmerged, learnt, source=start)
+            merged = merge(adapters) if adapters is not None else unmerged
+            merged.config.output_router_logits = False
+            merged.to(kept_as).save_pretrained(folder)
+            self.processor.save_pretrained(folder)
 
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(learning_rate_of(name) > 0)
-        self._converse(stage, model, target, learning_rate_of)
+        by_one(lambda: save_whole(target, save))
+        self._clear(stage)
 
-    def _new_dense(self, tower_folder: Path | None) -> SkyMoeForConditionalGeneration:
+    def _shared(self, stage: AnswerStage, start: str | None) -> Any:
+        """How the weights of a stage's model are shared out; None where each process has them all."""
+        if start is None or self.recipe.parallel == "ddp":
+            return None
+        return sharding(self.recipe.parallel, AutoConfig.from_pretrained(start).num_experts)
+
+    def _from(self, start: str, dtype: torch.dtype, shared: Any = None) -> SkyMoeForConditionalGeneration:
+        more = {} if shared is None else {"distributed_config": shared}
+        return SkyMoeForConditionalGeneration.from_pretrained(start, dtype=dtype, **more)
+
+    def _zero(
+        self, dense: str, upcycled: Path, feeding: Feeding, pictures: Pictures
+    ) -> Callable[[], StepZero]:
+        return lambda: StepZero(dense, upcycled, feeding.collate([pictures[0]]), self.bf16)
+
+    def _load(self, stage: AnswerStage, start: str | None) -> SkyMoeForConditionalGeneration:
+        """The model a stage begins with, on the CPU. What learns becomes float32 later; the rest of a base computes in
+        bfloat16 where the processor does, and is kept so. FSDP shards weights of one type: then all are float32."""
+        if start is None or AutoConfig.from_pretrained(start).model_type != SkyMoeConfig.model_type:
+            return self._new_dense(start)
+        shared = self._shared(stage, start)
+        return self._from(start, torch.float32 if shared is not None else self._dtype, shared)
+
+    def _new_dense(self, tower_folder: str | None) -> SkyMoeForConditionalGeneration:
+        assert self.recipe.model is not None
         if tower_folder is None:
             tower = imagenet_tower(self.recipe.model.vision_weights)
         else:
@@ -128,82 +217,54 @@ class Training:
         coordinates = self.processor.tokenizer.convert_tokens_to_ids(list(BOX_TOKENS))
         return build_dense_model(config, tower, self.recipe.seed, coordinates)
 
-    def _experts(self, stage: ExpertStage, previous: Path | None, target: Path) -> None:
-        if previous is None:
+    def _upcycled(self, stage: ExpertStage, previous: str | None) -> str:
+        """The folder of the model with experts; `previous` itself where it has them already."""
+        if previous is None or AutoConfig.from_pretrained(previous).model_type != SkyMoeConfig.model_type:
             raise UserError(
                 f"stage {stage.name!r} upcycles a dense model: put a stage of kind 'dense' before it"
             )
+        if AutoConfig.from_pretrained(previous).num_experts:
+            return previous
         from skymoe.models.skymoe.upcycling import upcycle
 
         start = self.output / stage.name / "upcycled"
-        if not start.is_dir():
-            upcycle(
-                previous,
-                start,
-                num_experts=stage.experts,
-                top_k=stage.top_k,
-                interval=stage.interval,
-                offset=stage.offset,
-                seed=self.recipe.seed,
-            )
-        model = SkyMoeForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-        model.set_experts_implementation(stage.implementation)
-        model.config.router_aux_loss_coef = stage.balance
-        model.config.output_router_logits = True
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(any(part in name for part in stage.train))
-        self._converse(stage, model, target, lambda name: stage.learning_rate)
-        shutil.rmtree(start)
 
-    def _converse(
-        self,
-        stage: DenseStage | ExpertStage,
-        model: SkyMoeForConditionalGeneration,
-        target: Path,
-        learning_rate_of: Callable[[str], float],
-    ) -> None:
-        encoder = ConversationEncoder(self.processor)
-        pad = self.processor.tokenizer.pad_token_id
-        most = self.recipe.data.questions | stage.questions
-        pixels = self._pixels(stage)
+        def make() -> None:
+            if not start.is_dir():
+                upcycle(
+                    previous,
+                    start,
+                    num_experts=stage.experts,
+                    top_k=stage.top_k,
+                    interval=stage.interval,
+                    offset=stage.offset,
+                    seed=self.recipe.seed,
+                )
 
-        def prepare(sample: Sample, rng: Random) -> dict[str, Any]:
-            seen, pixel_values = pixels(sample, rng)
-            asked = questions_on(seen, rng, most)
-            if not asked:  # nothing that is sure of the whole picture is sure of this view of it
-                seen, pixel_values = pixels(sample, rng, whole=True)
-                asked = questions_on(seen, rng, most)
-            turns = [encoder.encode(messages) for messages in asked]
-            return {"pixel_values": pixel_values, "prefix": turns[0][0], "turns": [turn for _, turn in turns]}
+        by_one(make)
+        return str(start)
 
-        def collate(batch: list[dict[str, Any]]) -> dict[str, Any]:
-            packed: dict[str, Any] = dict(pack([(item["prefix"], item["turns"]) for item in batch], pad))
-            packed["pixel_values"] = torch.stack([item["pixel_values"] for item in batch])
-            packed["answers_only"] = True
-            return packed
+    def _clear(self, stage: Stage) -> None:
+        """What only an unfinished stage needs."""
 
-        pictures = self._pictures(stage, prepare)
-        train_stage(
-            self.recipe,
-            stage,
-            model,
-            pictures,
-            collate,
-            target.parent,
-            learning_rate_of,
-            self._box_losses(stage, model),
-        )
-        model.config.output_router_logits = False
+        def remove() -> None:
+            for name in ("checkpoints", "upcycled"):
+                shutil.rmtree(self.output / stage.name / name, ignore_errors=True)
+            (self.output / stage.name / "upcycled.step0.pt").unlink(missing_ok=True)
 
-        def save(folder: Path) -> None:
-            model.save_pretrained(folder)
-            self.processor.save_pretrained(folder)
-
-        _save(target, save)
+        by_one(remove)
 
     def _box_losses(
-        self, stage: DenseStage | ExpertStage, model: SkyMoeForConditionalGeneration
-    ) -> Callable[[dict[str, Tensor], Any], dict[str, Tensor]]:
+        self, stage: AnswerStage, model: SkyMoeForConditionalGeneration
+    ) -> Callable[[dict[str, Tensor], Any], dict[str, Tensor]] | None:
+        if not stage.coordinate_sigma and not stage.pointing:
+            return None
+        vocabulary = self.processor.tokenizer.get_vocab()
+        if missing := [token for token in BOX_TOKENS if token not in vocabulary]:
+            raise UserError(
+                f"stage {stage.name!r}: coordinate_sigma and pointing need a token for each coordinate, and the "
+                f"tokenizer has no {missing[0]}: leave them out"
+            )
         tokens = self.processor.tokenizer.convert_tokens_to_ids(list(BOX_TOKENS))
         bell = CoordinateLoss(tokens, stage.coordinate_sigma) if stage.coordinate_sigma else None
         decoder = model.model.language_model
@@ -224,47 +285,4 @@ class Training:
         return losses
 
 
-def questions_on(sample: Sample, rng: Random, most: dict[str, int]) -> list[list[dict[str, Any]]]:
-    """Conversations on one picture: of each task at most `most[task]` questions, each in its own random wording."""
-    chosen: list[list[dict[str, Any]]] = []
-    for name, limit in most.items():
-        task = TASKS[name]
-        asked: list[Any] = []
-        # A task gives one random choice at a time where there are several true answers (five captions).
-        for _ in range(2 * limit):
-            fresh = [query for query in task.queries(sample, rng) if query not in asked]
-            asked += rng.sample(fresh, min(len(fresh), limit - len(asked)))
-            if len(asked) >= limit:
-                break
-        chosen += [_worded(task, query, rng) for query in asked]
-    return chosen
-
-
-def _worded(task: Task, query: Query, rng: Random) -> list[dict[str, Any]]:
-    # The canonical wording, which the typed commands and the benchmarks use, is practised more than any paraphrase.
-    wording = None if rng.random() < CANONICAL_SHARE else rng
-    return task.messages(query, wording, with_answer=True)
-
-
-def _reweighted(groups: list[Group], stage: AnyStage) -> list[Group]:
-    unknown = set(stage.weights) - {group.name for group in groups}
-    if unknown:
-        raise UserError(
-            f"stage {stage.name!r}: weights names {min(unknown)!r}, which is not among data.sources"
-        )
-    weighted = [replace(group, weight=stage.weights.get(group.name, group.weight)) for group in groups]
-    return [group for group in weighted if group.weight > 0]
-
-
-def _group(name: str, split: str, weight: float) -> Group:
-    source = get_source(name)
-    return Group(name, source.training_items(split), weight)
-
-
-def _save(folder: Path, write: Callable[[Path], Any]) -> None:
-    """Write into a temporary folder and rename it: a killed run leaves nothing that looks finished."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    write(partial)
-    partial.rename(folder)
+__all__ = ["TAUGHT_BEFORE", "Training"]

@@ -1,0 +1,90 @@
+"""The checkpoint a recipe starts from: a folder or a hub id becomes a SkyMoE with pictures of the wished size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, AutoProcessor
+
+from skymoe.errors import UserError
+from skymoe.models.skymoe import SkyMoeConfig, SkyMoeProcessor
+from skymoe.models.skymoe.upcycling import upcycle
+
+from .checkpoints import save_whole
+from .processes import by_one
+from .recipe import Base
+from .templates import set_template
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
+    """The model to start from (a folder or hub id) and its processor with the wished template.
+
+    A LLaVA checkpoint, or one whose pictures grow, is written to `output/base` as a dense SkyMoE, once.
+
+    Raises:
+        UserError: there is no such checkpoint, it is of another kind, or lacks its processor.
+    """
+    by_one(lambda: _same_as_before(base, output))
+    name = str(ASSETS / "nano") if base.model == "nano" else base.model
+    config = _config(name)
+    ready = config.model_type == SkyMoeConfig.model_type
+    grows = base.image_size not in (None, getattr(config.vision_config, "image_size", None))
+    folder, kept = output / "base", output / "processor"
+    if not ready or grows:
+        if getattr(config, "num_experts", 0):
+            raise UserError(
+                f"base.image_size: {name} has experts already; enlarge the dense model it came from"
+            )
+        by_one(lambda: folder.is_dir() or upcycle(name, folder, num_experts=0, image_size=base.image_size))
+    model = name if ready and not grows else str(folder)
+
+    def keep_processor() -> None:
+        if not kept.is_dir():
+            processor = _processor(model)
+            set_template(processor, base.template)
+            save_whole(kept, processor.save_pretrained)
+
+    by_one(keep_processor)
+    return model, AutoProcessor.from_pretrained(kept)
+
+
+def _same_as_before(base: Base, output: Path) -> None:
+    """What stands in `output` was made from one base; another would silently go on with it."""
+    file = output / "base.json"
+    now = base.model_dump_json()
+    if file.is_file() and (before := file.read_text(encoding="utf-8")) != now:
+        raise UserError(
+            f"{output} was begun with the base {before}, the recipe says {now}: choose another output"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    file.write_text(now, encoding="utf-8")
+
+
+def _config(model: str) -> Any:
+    if not Path(model).is_dir() and (Path(model).exists() or model.count("/") != 1):
+        raise UserError(
+            f"base.model: {model!r} is no folder; give a checkpoint's folder, nano, or a hub id such as owner/model"
+        )
+    try:
+        return AutoConfig.from_pretrained(model)
+    except (ValueError, KeyError, OSError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"base.model: {model!r} can't be read ({reason})") from error
+
+
+def _processor(model: str) -> SkyMoeProcessor:
+    try:
+        processor = AutoProcessor.from_pretrained(model)
+    except (ValueError, KeyError, OSError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"base.model: {model!r} has no processor ({reason}): put its tokenizer and picture settings beside it"
+        ) from error
+    if not isinstance(processor, SkyMoeProcessor):
+        raise UserError(
+            f"base.model: {model!r} has a {type(processor).__name__}, not the processor of a SkyMoE"
+        )
+    return processor

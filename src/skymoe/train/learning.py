@@ -1,0 +1,95 @@
+"""What of a model learns in a stage, how fast, and what of it has to be kept to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from skymoe.errors import UserError
+
+from .adapters import add_adapters
+from .recipe_stages import ConversationStage, DenseStage, ExpertStage, LoraStage
+
+# The parts of nano's tower that stages with a decoder leave as they are, unless `tower_learning_rate` says otherwise.
+TAUGHT_BEFORE = ("stem", "stages", "head", "grid", "summary.scene", "summary.word")
+TOWER = "model.vision_tower."
+
+
+def rates(stage: ConversationStage, tower: str) -> Callable[[str], float]:
+    """The learning rate of a parameter by its name; 0 where it is frozen. `tower` is the vision tower's model type."""
+    if isinstance(stage, DenseStage):
+        # What nano's tower learnt before; its few new layers learn with the decoder. Any other tower is frozen whole.
+        parts = TAUGHT_BEFORE if tower == "efficientnet_lite_vision" else ("",)
+        taught = tuple(TOWER + part for part in parts)
+
+        def of_dense(name: str) -> float:
+            if name.startswith(taught):
+                return stage.tower_learning_rate
+            return stage.learning_rate if _named(name, stage.train or [""]) else 0.0
+
+        return of_dense
+    assert isinstance(stage, (LoraStage, ExpertStage))
+    return lambda name: stage.learning_rate if "lora_" in name or _named(name, stage.train) else 0.0
+
+
+def prepare(stage: ConversationStage, model: nn.Module, rate_of: Callable[[str], float]) -> Any:
+    """Freeze what does not learn, add adapters where the stage has any; returns PEFT's tuner or None.
+
+    Raises:
+        UserError: nothing of the model would learn.
+    """
+    lora = getattr(stage, "lora", None)
+    tuner = add_adapters(model, lora) if lora is not None else None
+    learns = False
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(rate_of(name) > 0)
+        learns = learns or parameter.requires_grad
+        if parameter.requires_grad and parameter.dtype != torch.float32:
+            # Steps of the usual size are lost among bfloat16's 8 bits.
+            parameter.data = parameter.data.float()
+    if not learns:
+        raise UserError(
+            f"stage {stage.name!r}: train={getattr(stage, 'train', [])} names no parameter of the model; write for "
+            'example ".mlp." or "multi_modal_projector"'
+        )
+    return tuner
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """What learns, whole and on the CPU. Sharded parameters are gathered: all processes must call."""
+    state = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            whole = parameter.detach()
+            if isinstance(whole, DTensor):
+                whole = whole.full_tensor()
+            state[name] = whole.cpu().contiguous()
+    return state
+
+
+def load_trained(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Put what `trained_state` gave into a model prepared in the same way.
+
+    Raises:
+        UserError: other parameters learn in this model than in that of `source`.
+    """
+    learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if odd := sorted(learning.keys() ^ state.keys()):
+        raise UserError(
+            f"{source} is of another stage: {odd[0]} learns in one of them alone; put the recipe back, or choose "
+            "another output"
+        )
+    with torch.no_grad():
+        for name, parameter in learning.items():
+            whole: Tensor = state[name].to(parameter.device, parameter.dtype)
+            if isinstance(parameter.data, DTensor):
+                whole = distribute_tensor(whole, parameter.data.device_mesh, parameter.data.placements)
+            parameter.data.copy_(whole)
+
+
+def _named(name: str, parts: list[str]) -> bool:
+    return any(part in name for part in parts)
