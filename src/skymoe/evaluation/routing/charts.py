@@ -37,7 +37,7 @@ def information(points: Sequence[tuple[int, dict[str, Any] | None]], top: float,
     The grey bar is the shuffle over pictures up to its 97.5 % quantile, the short line the mean of the shuffle within
     pictures: what lies above it cannot come from the picture.
     """
-    step, left, high, foot = _step(len(points)), 26, 120, 18
+    step, left, high, foot = _step(len(points)), 30, 120, 18
     wide = left + step * len(points)
 
     def y(value: float) -> float:

@@ -16,7 +16,7 @@ from skymoe.sample import Sample
 
 SIDE = 256
 """Pixels of the longer side of a shown picture."""
-STEPS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+STEPS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
 """Where an axis of information may end."""
 COLUMNS = 6
 """Most layers whose maps are shown of one picture: the first, the last, and evenly between."""
