@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from skymoe import cli
+from skymoe.train.planning.fitting import Machine
+from skymoe.train.planning.plan import make_plan
+from skymoe.train.planning.reading import read_stages
+from skymoe.train.planning.terminal import table
+from skymoe.train.planning.units import GIB
 
 
 @pytest.fixture
@@ -75,6 +82,18 @@ def test_json(plan) -> None:
         for again in (True, False)
     )
     assert on["activations"] / on["micro_batch"] < off["activations"] / off["micro_batch"]
+
+
+@pytest.mark.parametrize("width", [80, 112, 160])
+def test_the_table_is_whole_in_any_terminal(width: int) -> None:
+    machine = Machine(6, 80 * GIB, GIB, 1e14, 3e11)
+    for stage in read_stages("skymoe-13b"):
+        console = Console(width=width, file=StringIO(), color_system=None)
+        console.print(table(make_plan(stage, machine), width))
+        assert isinstance(console.file, StringIO)
+        lines = console.file.getvalue().splitlines()
+        assert "…" not in "".join(lines)
+        assert all(len(line) <= width for line in lines)
 
 
 def test_exit_code_and_remedies_where_nothing_fits(plan) -> None:

@@ -173,7 +173,7 @@ def _show(plans: list[Plan]) -> None:
             grid.add_row(f"  {what}", much)
         console.print(grid)
         console.print()
-        console.print(terminal.table(plan))
+        console.print(terminal.table(plan, console.width))
         console.print()
         if (said := terminal.as_asked(plan)) is not None:
             console.print(said, markup=False)

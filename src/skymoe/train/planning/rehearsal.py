@@ -51,7 +51,9 @@ class Rehearsal:
             weight.requires_grad_(trained)
             weight.data = weight.data.to(FORMATS[precision.trained if trained else precision.frozen])
         if checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            model: Any = self.model  # newer versions of Transformers have another name for it
+            enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+            enable({"use_reentrant": False})
         self.trained = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(self.trained, fused=True)
         # Trained weights in bfloat16 need no autocast: then all is in one format.

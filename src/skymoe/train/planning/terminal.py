@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .fitting import Fit
 
 
+WIDE = 112  # characters that the whole table takes
+AT_REST = ("weights", "gradients", "optimizer")
+
+
 def facts(plan: Plan) -> Iterator[tuple[str, str]]:
     """Lines (what, how much) above the table."""
     counted, model, stage = plan.parameters, plan.stage.architecture, plan.stage
@@ -83,40 +87,37 @@ def facts(plan: Plan) -> Iterator[tuple[str, str]]:
     )
 
 
-def table(plan: Plan) -> Table:
-    """Every layout without and with gradient checkpointing; the columns are GiB on one GPU."""
+def table(plan: Plan, width: int = WIDE) -> Table:
+    """Every layout without and with gradient checkpointing; the columns are GiB (of small models MiB) on one GPU.
+
+    In a terminal narrower than WIDE what is at rest stands in one column, and `working` and `step` are left out.
+    """
     from rich.table import Table
 
+    narrow = width < WIDE
     unit = GIB if any(fit.memory.peak > GIB / 2 for fit in plan.fits) else GIB / 1024
-    shown = Table(box=None, pad_edge=False, title_justify="left", header_style="bold")
-    shown.add_column("")
-    shown.add_column("strategy")
-    shown.add_column("checkpointing")
-    for name in ("batch", "weights", "gradients", "optimizer", "activations", "working", "peak"):
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "strategy", "again" if narrow else "checkpointing"):
+        shown.add_column(name, no_wrap=True)
+    parts = ("at rest", "activations") if narrow else (*AT_REST, "activations", "working")
+    for name in ("batch", *parts, "peak"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("GiB" if unit == GIB else "MiB", no_wrap=True)
-    shown.add_column("step", justify="right", no_wrap=True)
-    shown.add_column("in all", justify="right", no_wrap=True)
+    for name in ("in all",) if narrow else ("step", "in all"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for fit in plan.fits:
-        memory = fit.memory
-        chosen = fit is plan.best
-        parts = (
-            memory.weights,
-            memory.gradients,
-            memory.optimizer,
-            memory.activations,
-            memory.working,
-            memory.peak,
-        )
+        memory, chosen = fit.memory, fit is plan.best
+        held = (memory.state,) if narrow else (memory.weights, memory.gradients, memory.optimizer)
+        coming = (memory.activations,) if narrow else (memory.activations, memory.working)
+        times = (show_time(fit.seconds), show_time(plan.seconds(fit)) if fit.fits else "–")
         shown.add_row(
             "▸" if chosen else "",
             _name(fit),
             "on" if fit.checkpointing else "off",
             f"{fit.micro} × {fit.accumulation}",
-            *(f"{part / unit:,.1f}" for part in parts),
+            *(f"{part / unit:,.1f}" for part in (*held, *coming, memory.peak)),
             "fits" if fit.fits else f"+{(memory.peak - plan.machine.usable) / unit:,.1f}",
-            show_time(fit.seconds),
-            show_time(plan.seconds(fit)) if fit.fits else "–",
+            *(times[1:] if narrow else times),
             style="bold" if chosen else None if fit.fits else "dim",
         )
     return shown
