@@ -84,7 +84,7 @@ def test_json(plan) -> None:
     assert on["activations"] / on["micro_batch"] < off["activations"] / off["micro_batch"]
 
 
-@pytest.mark.parametrize("width", [80, 112, 160])
+@pytest.mark.parametrize("width", [80, 124, 160])
 def test_the_table_is_whole_in_any_terminal(width: int) -> None:
     machine = Machine(6, 80 * GIB, GIB, 1e14, 3e11)
     for stage in read_stages("skymoe-13b"):

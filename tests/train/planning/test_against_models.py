@@ -182,6 +182,24 @@ def test_parameters_flop_and_peak_of_a_step(
     assert row["peak_ratio"] == pytest.approx(1, abs=tolerance)
 
 
+def test_the_benchmark_prints_what_it_promises(
+    benchmark_module: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(benchmark_module, "CASES", benchmark_module.CASES[3:4])
+    threads = str(torch.get_num_threads())
+    assert benchmark_module.main(["--quick", "--threads", threads, "--out", str(tmp_path / "plan.json")]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
+    assert report["benchmark"] == "plan"
+    assert report["parameters_equal"]
+    (row,) = report["rows"]
+    assert row["case"] == "experts, experts train, grouped_mm, fp32, kept, 2 × 1"
+    assert report["peak_ratio"] == {"least": row["peak_ratio"], "most": row["peak_ratio"]}
+
+
 def test_an_unknown_tower_is_walked_on_the_meta_device() -> None:
     """The EfficientNet of nano: frozen it keeps nothing, trained it keeps about its feature maps."""
     config = json.loads((ASSETS / "nano" / "config.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .fitting import Fit
 
 
-WIDE = 112  # characters that the whole table takes
+WIDE = 124  # characters that the whole table takes
 AT_REST = ("weights", "gradients", "optimizer")
 
 
