@@ -94,7 +94,7 @@ def test_conversations_of_like_length_go_together(
             made: Recipe = recipe(output, tiny / "llava", tiny / "samples", stage, data=data)
             Training(made).run()
             padding[grouped] = sum(Seen.padding) / len(Seen.padding)
-    assert padding[True] < padding[False] / 2
+    assert padding[True] < 0.7 * padding[False]
     same = [losses(tmp_path / f"grouped-{grouped}", "stage") for grouped in (True, False)]
     assert same[0] == [pytest.approx(line, rel=2e-4) for line in same[1]], "and the same is learnt"
 

@@ -4,6 +4,7 @@ from collections import Counter
 from random import Random
 
 from skymoe.sample import Sample
+from skymoe.train.corpus import CorpusItem
 from skymoe.train.mixture import Group, Mixture, Pictures
 
 
@@ -44,3 +45,20 @@ def test_a_resumed_run_continues_with_the_next_picture() -> None:
     whole, resumed = Pictures(mixture(), prepare), Pictures(mixture(), prepare, start=37)
     assert len(resumed) == 23
     assert [resumed[i] for i in range(23)] == [whole[i] for i in range(37, 60)]
+
+
+def test_blocks_are_walked_through_from_long_to_short() -> None:
+    items = [CorpusItem("c", b"x" * length) for length in (3, 9, 1, 7, 5, 8, 2, 6)]
+    order = Mixture([Group("corpus", items, 1.0)], 16, seed=3)
+
+    def length_of(item: CorpusItem, rng: Random) -> dict:
+        return {"length": item.length, "draw": rng.random()}
+
+    plain, grouped = Pictures(order, length_of), Pictures(order, length_of, block=4)
+    for start in range(0, 16, 4):
+        block = [grouped[i]["length"] for i in range(start, start + 4)]
+        assert block == sorted((plain[i]["length"] for i in range(start, start + 4)), reverse=True)
+        draws = [{pictures[i]["draw"] for i in range(start, start + 4)} for pictures in (plain, grouped)]
+        assert draws[0] == draws[1], "what is done to a picture does not depend on its place in the step"
+    resumed = Pictures(order, length_of, start=8, block=4)
+    assert [resumed[i] for i in range(8)] == [grouped[i] for i in range(8, 16)]

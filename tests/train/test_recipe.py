@@ -45,3 +45,55 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     broken.write_text("a: [1, 2")
     with pytest.raises(UserError, match="not valid YAML"):
         load_recipe(broken)
+
+
+STAGE1 = NANO.with_name("skymoe-7b-stage1.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stages.0.lora.rnak=4", "did you mean 'rank'"),
+        ("base.imgae_size=504", "did you mean 'image_size'"),
+        ("basis={model: nano}", "did you mean 'base'"),
+        ("stages.0.lora.targets=[q_projj]", "'q_projj' is no module of the decoder"),
+        ("stages.0.lora.targets=[experts.down_proj]", "write dropout: 0"),
+        ("stages.0.steps=5", "either steps or epochs"),
+        ("stages.0.micro_batch=7", "batch_size=144 must be a multiple of micro_batch=7"),
+        ("base.template=vicunna", "there are own, vicuna, chatml"),
+        ("parallel=fdsp", "'ddp', 'fsdp' or 'experts'"),
+        ("data.questions={capton: 1}", "did you mean 'caption'"),
+        ("stages.0.questions={caption: 1}", "say them in the corpus recipe"),
+        ("data.sources=[{name: rsicd}]", "either sources or a corpus"),
+        ("model={vision_weights: x, vocabulary: 512, text: {}}", "either model"),
+        ("stages.0.kind=lorra", "lora"),
+    ],
+)
+def test_mistakes_with_a_base_are_named_in_one_line(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        load_recipe(STAGE1, [override])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stages.0.micro_batch=4", "a tower learns whole batches"),
+        ("stages.1.micro_batch=4", "the pointing loss is a mean over the batch"),
+        ("stages.1.name=tower", "two are called 'tower'"),
+        ("stages.3.lora={rank: 4, dropout: 0}", "the experts' own weights stay"),
+        ("stages.3.top_k=9", "top_k=9 of experts=8"),
+        ("parallel=fsdp", "needs ddp"),
+        ("data.questions={}", "say how many of each task"),
+        ("data.sources.1.name=rsicd", "'rsicd' stands twice"),
+    ],
+)
+def test_what_can_not_be_is_said_before_hours_are_spent(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        load_recipe(NANO, [override])
+    assert "\n" not in str(caught.value)
+
+
+def test_all_linear_layers_are_one_word() -> None:
+    lora = load_recipe(STAGE1, ["stages.0.lora.targets=linear"]).stages[0].lora
+    assert lora.names == ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -36,14 +36,17 @@ def rates(stage: ConversationStage, tower: str) -> Callable[[str], float]:
     return lambda name: stage.learning_rate if "lora_" in name or _named(name, stage.train) else 0.0
 
 
-def prepare(stage: ConversationStage, model: nn.Module, rate_of: Callable[[str], float]) -> Any:
-    """Freeze what does not learn, add adapters where the stage has any; returns PEFT's tuner or None.
+def prepare(stage: ConversationStage, model: nn.Module, rate_of: Callable[[str], float], seed: int) -> Any:
+    """Freeze what does not learn, add adapters (drawn from `seed`) if the stage has any; returns their tuner or None.
 
     Raises:
         UserError: nothing of the model would learn.
     """
     lora = getattr(stage, "lora", None)
-    tuner = add_adapters(model, lora) if lora is not None else None
+    tuner = None
+    if lora is not None:
+        torch.manual_seed(seed)
+        tuner = add_adapters(model, lora)
     learns = False
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(rate_of(name) > 0)

@@ -142,7 +142,7 @@ class Training:
                 zero = self._zero(str(previous), Path(start), feeding, pictures)
         model = self._load(stage, start)
         rate_of = rates(stage, model.config.vision_config.model_type)
-        tuner = prepare(stage, model, rate_of)
+        tuner = prepare(stage, model, rate_of, self.recipe.seed)
         watch = None
         if model.config.num_experts:
             if isinstance(stage, ExpertStage):
@@ -174,7 +174,7 @@ class Training:
             if learnt is not None:  # the first process has it all in its memory, once
                 assert start is not None
                 unmerged = self._from(start, kept_as)
-                adapters = prepare(stage, unmerged, rate_of)
+                adapters = prepare(stage, unmerged, rate_of, self.recipe.seed)
                 load_trained(unmerged, learnt, source=start)
             merged = merge(adapters) if adapters is not None else unmerged
             merged.config.output_router_logits = False
