@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from skymoe.engine import SkyMoe
+from skymoe.engine.answering import LENGTH_PENALTY
 from skymoe.tasks import Query, get_task
 
 
@@ -27,6 +28,8 @@ def generate(
 ) -> tuple[str, list[int], Any]:
     """Text, tokens and everything else `generate` tells."""
     given = inputs(engine, picture, question)
+    if options.get("num_beams", 1) > 1:
+        options = {"length_penalty": LENGTH_PENALTY, **options}
     out = engine.model.generate(
         **given, do_sample=False, output_scores=True, return_dict_in_generate=True, **options
     )  # fmt: skip
