@@ -88,6 +88,8 @@ class PictureTrainer(Trainer):
         self._parts: dict[str, list[Tensor]] = defaultdict(list)
         self._micro = (-1, 0)  # the step, and how many of its micro-batches were begun
         self._writing = Path(self.args.output_dir)
+        # The library's Trainer starts with sharded weights only if it need not keep their optimizer. Ours does, below.
+        self.args.save_only_model = False
 
     # ---- what is learnt from, and how fast
 
@@ -286,6 +288,7 @@ def train_stage(
         gradient_checkpointing_kwargs={"use_reentrant": False},
         torch_compile=stage.compile,
         save_steps=stage.save_every,
+        save_only_model=bool(getattr(model, "is_distributed_loading_by_transformers", False)),
         logging_steps=stage.log_every,
         ignore_data_skip=True,  # the mixture itself continues where the checkpoint stopped
         dataloader_num_workers=recipe.workers,
