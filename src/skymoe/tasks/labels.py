@@ -81,8 +81,10 @@ def find_labels(text: str, labels: Sequence[str]) -> tuple[str, ...]:
             if joined in spelling:
                 spans.append((start, end, joined))
     # Longest first: what overlaps a longer label is part of it, not a label of its own.
-    taken: list[tuple[int, int, str]] = []
+    free = [True] * len(words)
+    kept: list[tuple[int, str]] = []
     for start, end, key in sorted(spans, key=lambda span: (-len(span[2]), span[0])):
-        if all(end < other[0] or start > other[1] for other in taken):
-            taken.append((start, end, key))
-    return tuple(dict.fromkeys(spelling[key] for _, _, key in sorted(taken)))
+        if all(free[start : end + 1]):
+            free[start : end + 1] = [False] * (end + 1 - start)
+            kept.append((start, key))
+    return tuple(dict.fromkeys(spelling[key] for _, key in sorted(kept)))
