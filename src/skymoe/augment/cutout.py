@@ -86,7 +86,7 @@ def cutout(
             f"has {found}; a cutout needs two, to keep one",
         )
     stencils = [cover(region, sample.width, sample.height) for region in sample.regions]
-    groups = _groups(sample, name, stencils)
+    groups = maskable_groups(sample, name, stencils)
     if not groups:
         raise RefusedError(
             "objects overlap", sample, f"every {name} overlaps another object, none can be masked alone"
@@ -109,7 +109,7 @@ def cutout(
         regions = tuple(region for i, region in enumerate(sample.regions) if i not in set(chosen))
         # Ground is put in with a rim; a mask is the object and not a pixel more.
         holes = [stencils[i] if fill == "inpaint" else shape(sample.regions[i], *size) for i in chosen]
-        filled = _fill(pixels, holes, stencils, fill)
+        filled = fill_holes(pixels, holes, stencils, fill)
         if filled is None:
             missing["a hole cannot be filled well"] = missing.get("a hole cannot be filled well", 0) + 1
             continue
@@ -140,7 +140,7 @@ def _class(sample: Sample, rng: Random) -> str:
     return rng.choice(several) if several else max(counts, key=lambda name: counts[name])
 
 
-def _groups(sample: Sample, name: str, stencils: Sequence[Stencil]) -> list[list[int]]:
+def maskable_groups(sample: Sample, name: str, stencils: Sequence[Stencil]) -> list[list[int]]:
     """Indices of the class's regions that must be masked together; groups that touch other classes are left out."""
     mine = [i for i, region in enumerate(sample.regions) if region.name == name and stencils[i].mask.size]
     others = [stencils[i] for i, region in enumerate(sample.regions) if region.name != name]
@@ -170,7 +170,9 @@ def _choose(groups: list[list[int]], m: int, rng: Random) -> list[int] | None:
     return sorted(i for number in reached[m] for i in shuffled[number])
 
 
-def _fill(pixels: Pixels, holes: Sequence[Stencil], stencils: Sequence[Stencil], fill: str) -> Pixels | None:
+def fill_holes(
+    pixels: Pixels, holes: Sequence[Stencil], stencils: Sequence[Stencil], fill: str
+) -> Pixels | None:
     """The picture without the objects; None where an "inpaint" would be seen at once."""
     if fill == "inpaint":
         taken = np.zeros(pixels.shape[:2], np.bool_)

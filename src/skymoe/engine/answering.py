@@ -307,7 +307,11 @@ class SkyMoe:
         return label_log_probabilities(rows, logits, trie)
 
     def _search(
-        self, jobs: Sequence[_Job], rules: Sequence[Rule], num_beams: int, length_penalty: float = LENGTH_PENALTY
+        self,
+        jobs: Sequence[_Job],
+        rules: Sequence[Rule],
+        num_beams: int,
+        length_penalty: float = LENGTH_PENALTY,
     ) -> Iterator[list[Spoken]]:
         if num_beams < 1:
             raise UserError(f"num_beams={num_beams}: give 1 (greedy) or more")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from skymoe.augment.cutout import FILLS, _fill, _groups
+from skymoe.augment.cutout import FILLS, fill_holes, maskable_groups
 from skymoe.augment.edited import Pixels, generator
 from skymoe.augment.stencils import Stencil, cover, shape
 from skymoe.errors import UserError
@@ -105,7 +105,7 @@ def masked_items(item: Item, settings: Settings) -> list[Masked] | str:
     if total == 0:
         return "no object to mask"
     stencils = _covers(sample)
-    groups = _groups(sample, name, stencils)
+    groups = maskable_groups(sample, name, stencils)
     if sum(map(len, groups)) < total:
         return "an object overlaps one of another class"
     rng = generator(settings.seed, "masking", sample)
@@ -140,7 +140,7 @@ def hide(item: Item, picture: Image.Image, fill: str, seed: int) -> Image.Image:
         holes = _elsewhere(item.sample, item.masked, seed)
         assert holes is not None, item.id
         # No ground is put in the place of ground: a control shows what the look of a mask does.
-        found = _fill(pixels, holes, (), "mean" if fill == "inpaint" else fill)
+        found = fill_holes(pixels, holes, (), "mean" if fill == "inpaint" else fill)
     else:
         found = _painted(item, pixels, fill)
     assert found is not None, item.id
@@ -152,7 +152,7 @@ def _painted(item: Masked, pixels: Pixels, fill: str) -> Pixels | None:
     stencils = _covers(item.sample)
     regions = item.sample.regions
     holes = [stencils[i] if fill == "inpaint" else shape(regions[i], *size) for i in item.masked]
-    return _fill(pixels, holes, stencils, fill)
+    return fill_holes(pixels, holes, stencils, fill)
 
 
 def _masked(item: Item, which: tuple[int, ...], total: int) -> Masked:
