@@ -52,7 +52,6 @@ class Stage(Section):
     save_every: int = Field(default=250, gt=0)
     log_every: int = Field(default=20, gt=0)
     gradient_checkpointing: bool = False
-    compile: bool = False
     weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     questions: dict[str, Annotated[int, Field(ge=0)]] = {}
     edits: Edits = Edits()

@@ -286,7 +286,6 @@ def train_stage(
         use_cpu=not torch.accelerator.is_available(),
         gradient_checkpointing=stage.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
-        torch_compile=stage.compile,
         save_steps=stage.save_every,
         save_only_model=bool(getattr(model, "is_distributed_loading_by_transformers", False)),
         logging_steps=stage.log_every,
