@@ -32,8 +32,8 @@ class Says(nn.Module):
             logits[0, 1:, int(y), int(x)] = shares.logit()
         self.logits = logits
 
-    def forward(self, maps: dict[int, Tensor]) -> Tensor:
-        return self.logits.expand(len(maps[8]), -1, -1, -1)
+    def forward(self, fine: Tensor, middle: Tensor) -> Tensor:
+        return self.logits.expand(len(fine), -1, -1, -1)
 
 
 def test_the_tower_proposes_clear_peaks_the_clearest_first() -> None:

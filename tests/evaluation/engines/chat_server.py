@@ -7,7 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,12 +65,13 @@ def serving(**settings: Any) -> Iterator[Server]:
                 busy[0] += 1
                 state.most_at_once = max(state.most_at_once, busy[0])
             try:
-                self._send(*(self._refused() or state.trouble(number, body) or self._answer(body)))
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the asker was killed
+                reply = self._refused() or state.trouble(number, body) or self._answer(body)
             finally:
+                # Before the reply is out: the asker may put its next question while this thread is still closing.
                 with lock:
                     busy[0] -= 1
+            with suppress(BrokenPipeError, ConnectionResetError):  # the asker was killed
+                self._send(*reply)
 
         def _refused(self) -> tuple[int, dict[str, str], bytes] | None:
             if state.key is None or self.headers.get("Authorization") == f"Bearer {state.key}":
