@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skymoe.cli.answering import printable
+from skymoe.cli.terminal import output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def list_sources(
         samples = f"{sum(row['counts'].values()):,}" if row["counts"] else ""
         said = row["remedy"] or row["summary"]
         table.add_row(row["name"], f"[{colour}]{row['state']}[/]", samples, printable(said))
-    _console().print(table)
+    output().print(table)
     typer.echo("\nYour own files, with the options of `skymoe data verify NAME -o option=value`:")
     for row in formats:
         typer.echo(f"  {row['name']}: {', '.join(row['options']) or row['remedy']}")
@@ -192,7 +193,7 @@ def _option(pair: str) -> tuple[str, str]:
 
 
 def _print(result: Verification) -> None:
-    console = _console()
+    console = output()
     colour = _COLOURS.get(result.verdict, "red")
     console.print(f"[bold]{result.state.name}[/]  [{colour}]{result.verdict}[/]", highlight=False)
     for check in result.splits:
@@ -202,15 +203,6 @@ def _print(result: Verification) -> None:
         console.print(f"  {check.split}: {', '.join(numbers)}", markup=False, highlight=False, soft_wrap=True)
     for problem in result.problems():
         console.print(f"  ! {printable(problem)}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # a file or a pipe need not be cut to a terminal's width
-    return console
 
 
 @contextmanager

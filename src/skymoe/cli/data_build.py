@@ -10,6 +10,7 @@ import typer
 
 from skymoe.cli.data import Root, data
 from skymoe.cli.progress import progress
+from skymoe.cli.terminal import output
 
 Corpus = Annotated[Path, typer.Argument(metavar="CORPUS", help="The folder of a finished corpus.")]
 Workers = Annotated[
@@ -123,7 +124,7 @@ def _print_manifest(manifest: dict[str, Any]) -> None:
             items["duplicate"], items["capped"], items["out"],
         )  # fmt: skip
         table.add_row(f"{source['source']} {source['split']}", *(f"{number:,}" for number in numbers))
-    _console().print(table)
+    output().print(table)
     tasks = ", ".join(f"{name} {many:,}" for name, many in manifest["tasks"].items())
     typer.echo(f"tasks: {tasks}. What was left out, and why: quarantine.jsonl")
     for skipped in manifest["skipped"]:
@@ -155,12 +156,3 @@ def _print_report(report: dict[str, Any], exclusions: Path | None) -> None:
     if leakage["leaks"]:
         where = f"listed in {exclusions}" if exclusions else "list them with --exclusions FILE"
         typer.echo(f"! leakage; {where}, and give the file to the recipe: exclude: [FILE]")
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # a file or a pipe need not be cut to a terminal's width
-    return console

@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skymoe.cli.progress import progress
+from skymoe.cli import judged
+from skymoe.cli.judged import FOREIGN, SHOWN
 
 if TYPE_CHECKING:
     from skymoe.evaluation.benchmarks import Benchmark
 
-ASKED, FOREIGN, SHOWN = "What is asked", "Models of others", "What is shown"
+ASKED = "What is asked"
 
 
 def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="nano, the directory of a checkpoint (any image-text-to-text model of Transformers), a Hugging Face "
-            "id, or an OpenAI-compatible endpoint, http(s)://HOST/v1#MODEL."
-        ),
-    ] = "nano",
+    model: judged.Judged = "nano",
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,26 +36,13 @@ def evaluate(
         typer.Option(min=1, help="Only a seeded choice of so many pictures a benchmark.", rich_help_panel=ASKED),
     ] = None,
     split: Annotated[str, typer.Option(help="test or val.", rich_help_panel=ASKED)] = "test",
-    batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 32,
-    num_beams: Annotated[
-        int | None,
-        typer.Option(min=1, help="Beams for captions; 1 is greedy.", show_default="5; 1 for models of others"),
-    ] = None,
-    free: Annotated[
-        bool,
-        typer.Option(
-            "--free", help="Let the model say what it likes, not only valid answers (models of others always do)."
-        ),
-    ] = False,
+    batch_size: judged.BatchSize = 32,
+    num_beams: judged.Beams = None,
+    free: judged.Free = False,
     baselines: Annotated[
         bool, typer.Option(help="Also the blind model and the best constant answer.")
     ] = True,
-    boxes: Annotated[
-        str,
-        typer.Option(
-            help="How it writes boxes: geochat, vrsbench, vhm, unit, qwen, pixel or auto.", rich_help_panel=FOREIGN
-        ),
-    ] = "geochat",
+    boxes: judged.Boxes = "geochat",
     explain: Annotated[
         bool,
         typer.Option(
@@ -68,39 +50,21 @@ def evaluate(
             "the plain question, and told in the report.", rich_help_panel=FOREIGN,
         ),
     ] = False,
-    engine: Annotated[
-        str,
-        typer.Option(help="auto, skymoe, transformers or endpoint: what answers.", rich_help_panel=FOREIGN),
-    ] = "auto",
+    engine: judged.Engine = "auto",
     dtype: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=FOREIGN)
     ] = "auto",
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(min=1, help="Longest answer, for models that think aloud.", rich_help_panel=FOREIGN),
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option(min=1, help="Questions an endpoint is asked at once.", rich_help_panel=FOREIGN)
-    ] = 8,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            help="The environment variable with the endpoint's key.", show_default="SKYMOE_API_KEY",
-            rich_help_panel=FOREIGN,
-        ),
-    ] = None,
+    max_tokens: judged.MaxTokens = None,
+    concurrency: judged.Concurrency = 8,
+    key: judged.Key = None,
     seed: Annotated[int, typer.Option(help="Of --limit and of the bootstrap.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of predictions and report. Default: runs/eval/MODEL-WEIGHTS.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw earlier predictions away.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda …")] = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON.", rich_help_panel=SHOWN)
-    ] = False,
-    as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the table as Markdown.", rich_help_panel=SHOWN)
-    ] = False,
+    device: judged.Device = "auto",
+    as_json: judged.Json = False,
+    as_markdown: judged.Markdown = False,
     show: Annotated[
         bool, typer.Option("--list", help="Only list the benchmarks.", rich_help_panel=SHOWN)
     ] = False,
@@ -127,8 +91,7 @@ def evaluate(
     if benchmark and everything:
         raise UserError("--all and --benchmark exclude each other: give one of them")
     chosen = select(benchmark) if benchmark else list(BENCHMARKS.values())
-    if split not in ("test", "val"):
-        raise UserError(f"--split {split!r}: choose test or val")
+    judged.check_split(split)
     if not benchmark and not everything:
         chosen = available() or chosen
     asking = Asking(boxes, explain, max_tokens)
@@ -139,7 +102,6 @@ def evaluate(
     from rich.console import Console
 
     from skymoe.evaluation.engines import open_engine
-    from skymoe.evaluation.predictions import EngineLost
     from skymoe.evaluation.running import Settings
     from skymoe.evaluation.running import evaluate as evaluate_model
 
@@ -151,29 +113,19 @@ def evaluate(
         raise UserError(
             "--boxes, --explain and --max-tokens are for models of others; --engine transformers makes it one"
         )
-    beams = num_beams if num_beams is not None else 5 if opened.typed else 1
-    if opened.kind == "endpoint" and beams > 1:
-        raise UserError(f"--num-beams {beams}: an endpoint has no beams, leave it out")
+    beams = judged.beams_of(opened, num_beams)
     settings = Settings(
         split, limit, batch_size, beams, opened.typed and not free, baselines, seed, boxes, explain
     )
-    folder = "-".join(part for part in (opened.name, opened.weights[:6], settings.folder) if part)
-    where = out if out is not None else Path("runs") / "eval" / folder
+    where = judged.folder_of("eval", opened, settings.folder, out)
     console = Console(stderr=True)
-    try:
-        with progress(console, ended="answers") as watch:
-            found = evaluate_model(
-                opened.engine, opened.identity, chosen, where, settings,
-                fresh=fresh, watch=watch, trained_on=opened.trained_on,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        console.print(f"Stopped. The same command continues; what is there is in {where}.")
-        raise typer.Exit(130) from None
-    except EngineLost as error:
-        raise UserError(f"{error} (what was answered is in {where})") from None
+    with judged.watched(console, where) as watch:
+        found = evaluate_model(
+            opened.engine, opened.identity, chosen, where, settings,
+            fresh=fresh, watch=watch, trained_on=opened.trained_on,
+        )  # fmt: skip
     _print(found, as_json, as_markdown)
-    for skipped, reason in found["skipped"].items():
-        console.print(f"skipped {skipped}: {reason}", markup=False, soft_wrap=True)
+    judged.say_skipped(console, found)
     if not found["results"]:
         raise typer.Exit(2)
     console.print(f"Predictions and report: {where}", markup=False, soft_wrap=True)
@@ -213,8 +165,6 @@ def _write_questions(
 def _print(found: dict[str, Any], as_json: bool, as_markdown: bool) -> None:
     import json
 
-    from rich.console import Console
-
     from skymoe.evaluation import report
 
     if as_json:
@@ -222,9 +172,4 @@ def _print(found: dict[str, Any], as_json: bool, as_markdown: bool) -> None:
     elif as_markdown:
         typer.echo(report.markdown(found), nl=False)
     elif found["results"]:
-        console = Console()
-        if not console.is_terminal:
-            console.width = 160  # a file or a pipe need not be cut to a terminal's width
-        console.print(report.table(found))
-        for note in report.notes(found):
-            console.print(f"· {note}", markup=False, highlight=False, soft_wrap=True)
+        judged.print_table(report.table(found), report.notes(found))

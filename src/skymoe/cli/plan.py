@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skymoe.cli.terminal import output
+
 if TYPE_CHECKING:
     from skymoe.train.planning.fitting import Machine
     from skymoe.train.planning.plan import Plan
@@ -156,14 +158,11 @@ def _machine(
 
 
 def _show(plans: list[Plan]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from skymoe.train.planning import terminal
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160  # a file or a pipe need not be cut to a terminal's width
+    console = output(highlight=False)
     for place, plan in enumerate(plans):
         if place:
             console.print()

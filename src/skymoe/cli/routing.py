@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from skymoe.cli.progress import progress
+from skymoe.cli.terminal import output
 
 
 def routing(
@@ -108,13 +109,9 @@ def routing(
 
 
 def _print(found: dict[str, object]) -> None:
-    from rich.console import Console
-
     from skymoe.evaluation.routing import summary
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # a file or a pipe need not be cut to a terminal's width
+    console = output()
     for model in (found["model"], found.get("against")):
         if isinstance(model, dict):
             console.print(summary.table(model))

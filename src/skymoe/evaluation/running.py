@@ -119,6 +119,26 @@ def evaluate(
     return found
 
 
+def prepare(
+    benchmark: Benchmark,
+    out: Path,
+    split: str,
+    limit: int | None,
+    seed: int,
+    root: str | os.PathLike[str] | None,
+) -> tuple[list[Item], Path]:
+    """The questions of a benchmark and its folder in ``out``, with their ids written there.
+
+    Raises UserError where the data or a metric's package are not there.
+    """
+    require(benchmark.task)
+    items = benchmark.items(split, root=root, limit=limit, seed=seed)
+    folder = out / benchmark.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ids.txt").write_text("".join(f"{item.id}\n" for item in items), encoding="utf-8")
+    return items, folder
+
+
 def _one(
     engine: Engine,
     model: dict[str, str],
@@ -129,11 +149,7 @@ def _one(
     fresh: bool,
     watch: Watch,
 ) -> dict[str, Any]:
-    require(benchmark.task)
-    items = benchmark.items(settings.split, root=root, limit=settings.limit, seed=settings.seed)
-    folder = out / benchmark.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ids.txt").write_text("".join(f"{item.id}\n" for item in items), encoding="utf-8")
+    items, folder = prepare(benchmark, out, settings.split, settings.limit, settings.seed, root)
 
     def run(name: str, **options: Any) -> list[dict[str, Any]]:
         path = folder / f"{name}.jsonl"

@@ -14,8 +14,7 @@ from skymoe.evaluation.audits.bench import Bench, Settings, Watch
 from skymoe.evaluation.audits.measures import JUDGED
 from skymoe.evaluation.benchmarks import Benchmark, pictures
 from skymoe.evaluation.predictions import Engine, EngineLost
-from skymoe.evaluation.running import versions
-from skymoe.evaluation.scoring import require
+from skymoe.evaluation.running import prepare, versions
 
 EVERY = ("caption", *JUDGED)
 
@@ -141,13 +140,9 @@ def _bench(
 ) -> Bench | str:
     """The benchmark ready to be asked, or why it cannot be."""
     try:
-        require(benchmark.task)
-        items = benchmark.items(settings.split, root=root, limit=settings.limit, seed=settings.seed)
+        items, folder = prepare(benchmark, out, settings.split, settings.limit, settings.seed, root)
     except UserError as error:
         return str(error)
-    folder = out / benchmark.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ids.txt").write_text("".join(f"{item.id}\n" for item in items), encoding="utf-8")
     return Bench(engine, model, benchmark, items, folder, settings, fresh, watch)
 
 
