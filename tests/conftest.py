@@ -1,4 +1,4 @@
-"""No test is timed: on a busy machine none may fail for it, so Hypothesis' deadline is off."""
+"""What all tests share: none is timed. On a busy machine a property must not fail because an example was slow."""
 
 from __future__ import annotations
 
