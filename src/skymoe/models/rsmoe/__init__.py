@@ -4,7 +4,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, Aut
 
 from .. import efficientnet_lite  # noqa: F401  (registers the small tower, which configurations may name)
 from .configuration_rsmoe import EXPERT_NAMES, EXPERT_TASKS, RsMoeConfig
-from .explaining import Explained, ExpertPrompt, explain
+from .explaining import ExpertPrompt, Explained, explain
 from .generation_rsmoe import RsMoeForConditionalGeneration, RsMoeOutput
 from .instruction_router import Told
 from .modeling_rsmoe import Encoded, RsMoeModel, RsMoePreTrainedModel

@@ -14,7 +14,7 @@ EXPERT_TASKS = (
     "Which objects are in this image?[ Look for {words}.]",
     "How are the objects in this image related?[ Look for {words}.]",
 )
-"""What each expert is asked. The part in brackets is said only when the router tells words. The paper's are not public."""
+"""What each expert is asked; the part in brackets only when the router tells words. The paper's are not public."""
 # The paper adapts query and value in self-attention and the FFN; its decoders have no cross-attention.
 LORA_TARGETS = ("q_proj", "v_proj", "gate_proj", "up_proj", "down_proj")
 

@@ -81,7 +81,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
 
     def told(self, encoded: Encoded) -> Told:
         """The words that the router tells each expert (indices in `config.prompt_words`)."""
-        return told_words(encoded.word_logits_BEM, self.config.words_told)
+        return told_words(encoded.word_logits, self.config.words_told)
 
     def logits(self, hidden: Tensor, weights: Tensor) -> Tensor:
         """Log-probabilities of the mixture, float32: hidden states (B, S, E, D) or, at chosen places, (n, E, D), with
@@ -143,7 +143,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
         expert's own list)."""
         known = word_labels >= 0
         losses = F.binary_cross_entropy_with_logits(
-            encoded.word_logits_BEM[known].float(), word_labels[known].float(), reduction="sum"
+            encoded.word_logits[known].float(), word_labels[known].float(), reduction="sum"
         )
         return losses / known.sum().clamp(min=1)
 
@@ -207,7 +207,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
                 if findings is None and self.config.num_experts:
                     findings = self.find(encoded, told)
                 inputs_embeds = self.model.place(input_ids, encoded, findings)
-                expert_weights = encoded.weights_BE
+                expert_weights = encoded.weights
         if expert_weights is None:
             expert_weights = inputs_embeds.new_ones(len(inputs_embeds), 1, dtype=torch.float32)
             if self.config.num_experts:
@@ -239,7 +239,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
             output.sub_loss = self.sub_loss(encoded, sub_labels, told)
             term = self.config.sub_task_coef * share * output.sub_loss
             output.loss = term if output.loss is None else output.loss + term
-        if word_labels is not None and encoded is not None and encoded.word_logits_BEM.shape[-1]:
+        if word_labels is not None and encoded is not None and encoded.word_logits.shape[-1]:
             output.word_loss = self.word_loss(encoded, word_labels)
             term = self.config.word_coef * share * output.word_loss
             output.loss = term if output.loss is None else output.loss + term
@@ -256,9 +256,9 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
                 kwargs["findings"] = self.find(encoded)
             # Plain tensors, because beam search repeats those for each beam and nothing else.
             kwargs |= {
-                "visual_embeds": encoded.visual_BQD,
-                "soft_prompts": encoded.prompts_BEPD,
-                "expert_weights": encoded.weights_BE,
+                "visual_embeds": encoded.visual,
+                "soft_prompts": encoded.prompts,
+                "expert_weights": encoded.weights,
             }
         return super().generate(inputs, **kwargs)
 
@@ -273,7 +273,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
         """For each row what the router told the experts and what they found."""
         encoded = self.encode(pixel_values, instruction_ids, instruction_mask)
         return explain(
-            self.config, processor.tokenizer, encoded.weights_BE, self.told(encoded), self.find(encoded)
+            self.config, processor.tokenizer, encoded.weights, self.told(encoded), self.find(encoded)
         )
 
     def _encoded(
@@ -295,13 +295,13 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
     def _sub_prompt(self, encoded: Encoded, told: Told) -> tuple[Tensor, Tensor]:
         """Embeddings (B, E, L, D) of [head][visual tokens][soft prompt][task], and their mask (B, E, L)."""
         embed = self.get_input_embeddings()
-        device = encoded.visual_BQD.device
-        batch, experts = encoded.weights_BE.shape
+        device = encoded.visual.device
+        batch, experts = encoded.weights.shape
         task_BET, mask_BET = task_rows(self.config, told, device)
         head = torch.tensor(list(self.config.prompt_head_ids), dtype=torch.long, device=device)
         head_BEHD = embed(head).expand(batch, experts, -1, -1)
-        visual_BEQD = encoded.visual_BQD[:, None].expand(-1, experts, -1, -1)
-        parts = (head_BEHD, visual_BEQD, encoded.prompts_BEPD, embed(task_BET))
+        visual_BEQD = encoded.visual[:, None].expand(-1, experts, -1, -1)
+        parts = (head_BEHD, visual_BEQD, encoded.prompts, embed(task_BET))
         embeds = torch.cat([part.to(head_BEHD.dtype) for part in parts], dim=2)
         return embeds, F.pad(mask_BET, (embeds.shape[2] - mask_BET.shape[2], 0), value=1)
 

@@ -32,21 +32,19 @@ AutoModel.register(InstructBlipVisionConfig, InstructBlipVisionModel, exist_ok=T
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Pictures and instructions as the experts see them. In stage I: E = 1, P = M = 0, weight 1."""
+    """Pictures and instructions as the experts see them. In stage I: E = 1, P = M = 0, weight 1.
 
-    visual_BQD: Tensor
-    prompts_BEPD: Tensor
-    weights_BE: Tensor
-    word_logits_BEM: Tensor
+    `visual` (B, Q, D), `prompts` (B, E, P, D), `weights` (B, E) in float32, `word_logits` (B, E, M).
+    """
+
+    visual: Tensor
+    prompts: Tensor
+    weights: Tensor
+    word_logits: Tensor
 
     def rows(self, index: Any) -> Encoded:
         """Some of the rows, in the order of the index (a slice, a list or a tensor)."""
-        return Encoded(
-            self.visual_BQD[index],
-            self.prompts_BEPD[index],
-            self.weights_BE[index],
-            self.word_logits_BEM[index],
-        )
+        return Encoded(self.visual[index], self.prompts[index], self.weights[index], self.word_logits[index])
 
 
 class RsMoePreTrainedModel(PreTrainedModel):
@@ -163,7 +161,7 @@ class RsMoeModel(RsMoePreTrainedModel):
         embed = self.get_input_embeddings()
         embeds_BSD = embed(input_ids)
         streams = self.config.streams
-        parts = [encoded.visual_BQD[:, None].expand(-1, streams, -1, -1), encoded.prompts_BEPD]
+        parts = [encoded.visual[:, None].expand(-1, streams, -1, -1), encoded.prompts]
         if findings is not None:
             parts.append(embed(findings).flatten(1, 2)[:, None].expand(-1, streams, -1, -1))
         slots_BEND = torch.cat([part.to(embeds_BSD.dtype) for part in parts], dim=2)

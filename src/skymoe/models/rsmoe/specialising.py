@@ -36,8 +36,8 @@ def specialise(
     seed: int = 0,
     **settings: Any,
 ) -> Path:
-    """Write stage II's starting checkpoint with its processor: adapters at zero, router fresh from `seed`, all else that
-    of the RS-MoE without experts in `stage1`.
+    """Write stage II's starting checkpoint with its processor: adapters at zero, router fresh from `seed`, all else
+    that of the RS-MoE without experts in `stage1`.
 
     Args:
         prompt_words: for each expert the words the router may tell it; None for no words.
