@@ -48,13 +48,14 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
     their findings, once for each row.
     """
 
-    _tied_weights_keys = {"lm_head.weight": "model.language_model.decoder.embed_tokens.weight"}
-
     def __init__(self, config: RsMoeConfig) -> None:
         super().__init__(config)
         text: Any = config.text_config
         self.model = RsMoeModel(config)
         self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        embedding = self.model.get_input_embeddings()
+        name = next(name for name, module in self.model.named_modules() if module is embedding)
+        self._tied_weights_keys = {"lm_head.weight": f"model.{name}.weight"}
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:

@@ -47,7 +47,7 @@ class RouterLayer(nn.Module):
 class InstructionRouter(nn.Module):
     """E·(1 + P) learned queries read [visual tokens; instruction]: one for weight and words, P for the soft prompt.
 
-    The weights start uniform (their layer at zero); soft prompts are a learned start plus what was read.
+    The weights start uniform (their parameters at zero); soft prompts are a learned start plus what was read.
     """
 
     def __init__(self, config: RsMoeConfig) -> None:
@@ -64,15 +64,16 @@ class InstructionRouter(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.prompt = nn.Linear(width, width)
         self.prompt_start = nn.Parameter(torch.empty(self.experts, config.prompt_length, width))
-        self.weight = nn.Linear(width, 1)
+        self.weight = nn.Parameter(torch.zeros(width))
+        self.weight_start = nn.Parameter(torch.zeros(self.experts))
         self.words = nn.ModuleList(nn.Linear(width, len(words)) for words in config.prompt_words)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         for parameter in (self.kind, self.queries, self.prompt_start):
             init.normal_(parameter, std=self.std)
-        init.zeros_(self.weight.weight)
-        init.zeros_(self.weight.bias)
+        init.zeros_(self.weight)
+        init.zeros_(self.weight_start)
 
     def forward(
         self, visual_BQD: Tensor, instruction_BID: Tensor, instruction_mask_BI: Tensor
@@ -94,7 +95,9 @@ class InstructionRouter(nn.Module):
         x_BEKD = self.norm(x_BKD).unflatten(1, (self.experts, -1))
         head_BED = x_BEKD[:, :, 0]
         prompts_BEPD = self.prompt_start + self.prompt(x_BEKD[:, :, 1:])
-        weights_BE = self.weight(head_BED)[..., 0].float().softmax(dim=-1)
+        # A product and a sum, not a matrix product, which autocast would round.
+        heard_BE = (head_BED.float() * self.weight.float()).sum(dim=-1) + self.weight_start.float()
+        weights_BE = heard_BE.softmax(dim=-1)
         return prompts_BEPD, weights_BE, self._word_logits(head_BED)
 
     def _word_logits(self, head_BED: Tensor) -> Tensor:

@@ -67,14 +67,11 @@ class RsMoePreTrainedModel(PreTrainedModel):
             with torch.no_grad():
                 if isinstance(module, AdaptedLinear):
                     module.reset_adapters()
+                elif isinstance(module, (InstructionRouter, CommonPrompt)):
+                    module.reset_parameters()
                 elif isinstance(module, RsMoeModel):
                     init.normal_(module.query_tokens, std=self.config.initializer_range)
         super().initialize_weights()
-        # After the library's, which gives every linear layer random weights, the router's uniform start among them.
-        for module in self.modules():
-            if isinstance(module, (InstructionRouter, CommonPrompt)):
-                with torch.no_grad():
-                    module.reset_parameters()
 
 
 class RsMoeModel(RsMoePreTrainedModel):
