@@ -23,6 +23,7 @@ from skymoe.cli.plan import plan
 from skymoe.cli.report import report
 from skymoe.cli.routing import routing
 from skymoe.cli.score import score
+from skymoe.cli.serve import serve
 from skymoe.cli.train import train
 from skymoe.cli.upcycle import upcycle
 from skymoe.errors import UserError
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 ASKING, MAKING = "Ask about pictures", "Make and judge models"
-for command in (demo, ask, caption, classify, count, ground):
+for command in (demo, ask, caption, classify, count, ground, serve):
     app.command(rich_help_panel=ASKING)(command)
 app.add_typer(data, name="data", rich_help_panel=MAKING)
 app.add_typer(augment, name="augment", rich_help_panel=MAKING)

@@ -31,6 +31,20 @@ def evaluate(
             "--all", help="All of them; the report names those whose data are not there.", rich_help_panel=ASKED
         ),
     ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Your own files in place of benchmarks: a training recipe (what its sources hold out), or coco, yolo, "
+            "voc, class-folders, conversations, csv with -o.", rich_help_panel=ASKED,
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", "-o", help="An option of --data, such as -o annotations=a.json; may be repeated.",
+            rich_help_panel=ASKED,
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Only a seeded choice of so many pictures a benchmark.", rich_help_panel=ASKED),
@@ -77,7 +91,7 @@ def evaluate(
         ),
     ] = None,
 ) -> None:  # fmt: skip
-    """Score a model on official test splits, beside a blind run and the best constant answer.
+    """Score a model on official test splits or on your own files, beside a blind run and the best constant answer.
 
     Predictions are written before they are scored. Run the same command again to continue where it stopped.
     """
@@ -90,9 +104,18 @@ def evaluate(
         return
     if benchmark and everything:
         raise UserError("--all and --benchmark exclude each other: give one of them")
+    if data is not None and (benchmark or everything):
+        raise UserError("--data asks about your own files alone: leave --benchmark and --all out")
+    if option and data is None:
+        raise UserError("--option goes with --data: skymoe eval --data coco -o annotations=a.json")
     chosen = select(benchmark) if benchmark else list(BENCHMARKS.values())
     judged.check_split(split)
-    if not benchmark and not everything:
+    if data is not None:
+        from skymoe.data.sources.options import named
+        from skymoe.evaluation.benchmarks.own_files import own_benchmarks
+
+        chosen = own_benchmarks(data, dict(map(named, option or ())), split)
+    elif not benchmark and not everything:
         chosen = available() or chosen
     asking = Asking(boxes, explain, max_tokens)
     if questions is not None:

@@ -7,6 +7,14 @@ from skymoe.errors import UserError
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
+def named(pair: str) -> tuple[str, str]:
+    """Name and value of ``name=value``, as ``-o`` takes it; UserError for anything else."""
+    name, equals, value = pair.partition("=")
+    if not (name and equals):
+        raise UserError(f"--option {pair!r} must be name=value, such as annotations=a.json")
+    return name, value
+
+
 def flag(source: str, option: str, value: object) -> bool:
     """True or false; UserError for what is neither."""
     known = _FLAGS.get(str(value).strip().lower())

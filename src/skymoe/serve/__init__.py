@@ -1,0 +1,1 @@
+"""A model behind an address: the OpenAI-compatible API (`skymoe serve`)."""
