@@ -119,3 +119,23 @@ def test_texts_of_place_go() -> None:
     (variant,) = relocate(sample, pixels).variants
     assert variant.sample.captions == ("a green meadow",)
     assert variant.sample.questions == asked[:1]
+
+
+def test_what_is_ground_is_called_as_the_data_sets_call_it() -> None:
+    from skymoe.augment.edited import GROUND
+    from skymoe.data.sources.dior import NAMES
+    from skymoe.data.sources.dota import CLASSES
+    from skymoe.data.sources.fair1m import PLACES
+    from skymoe.data.sources.hrrsd import Hrrsd
+    from skymoe.data.sources.rsod import Rsod
+
+    words = {
+        *NAMES.values(),
+        *CLASSES["2.0"].values(),
+        *PLACES.values(),
+        *Hrrsd.names.values(),
+        *Rsod.names.values(),
+    }
+    # Scenes and the users' own files have these.
+    assert words >= GROUND - {"golf course", "runway"}
+    assert {"soccer field", "football field", "playground", "crossroad", "parking lot"} <= GROUND

@@ -46,6 +46,21 @@ def test_the_table_has_every_name(run: Run, root: Path) -> None:
         assert name in outcome.out
 
 
+def test_show_prints_the_card_and_whether_it_is_here(run: Run, root: Path) -> None:
+    outcome = run("data", "show", "dior-rsvg", "coco", "--root", root, tiny=False)
+    assert (outcome.code, outcome.err) == (0, "")
+    for said in (
+        "26,991/3,829/7,500",
+        "order of names",
+        "Citation: ",
+        "Get it: DIOR-RSVG (github",
+        "Here: absent",
+    ):
+        assert said in outcome.out
+    assert "COCO json" in outcome.out
+    assert run("data", "show", "dior-rsgv", "--root", root, tiny=False).code == 2
+
+
 def test_list_of_an_empty_folder(run: Run, tmp_path: Path) -> None:
     states = {str(row["state"]) for row in listed(run, tmp_path).values()}
     assert "absent" in states

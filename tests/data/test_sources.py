@@ -5,12 +5,22 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from skymoe.data.sources import SPLITS, Quarantined, Source, check_counts, data_root, get_source
+from skymoe.data.sources import (
+    SOURCES,
+    SPLITS,
+    Quarantined,
+    Source,
+    check_counts,
+    data_root,
+    get_source,
+    source_class,
+)
 from skymoe.errors import UserError
 from skymoe.pictures import open_sample
 from skymoe.sample import Question, Sample
@@ -58,6 +68,20 @@ def test_every_source_gives_the_same_valid_samples_twice(miniatures: Path) -> No
                 assert any(task.queries(sample) for task in TASKS.values())
             ids += [sample.id for sample in found]
         assert len(ids) == len(set(ids)) > 0
+
+
+def test_every_card_tells_what_whoever_uses_the_data_has_to_know() -> None:
+    wanted = (
+        r"\d,?\d{2,}",
+        r"[Ss]plit",
+        r"[Ll]icence",
+        r"Cite:|Citation:",
+        r"Known faults:|Quirks:",
+        r"Get it: \S",
+    )
+    for name in SOURCES:
+        card = " ".join(source_class(name).about().split())
+        assert [told for told in wanted if not re.search(told, card)] == [], name
 
 
 def test_ucm_captions(miniatures: Path) -> None:

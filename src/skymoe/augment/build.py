@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -43,6 +41,7 @@ from skymoe.augment.folder import (
 )
 from skymoe.augment.recolour import recolour
 from skymoe.augment.relocate import relocate
+from skymoe.data.corpus.pool import ordered_map
 from skymoe.errors import UserError
 from skymoe.pictures import open_picture, open_sample
 from skymoe.sample import Sample
@@ -61,6 +60,16 @@ class Settings:
     variants: int = 4
     name: str | None = None
     fill: str = "zero"
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Work for one process."""
+
+    number: int
+    samples: tuple[Sample, ...]
+    out: Path
+    settings: Settings
 
 
 def edit(sample: Sample, pixels: Pixels, settings: Settings) -> Outcome:
@@ -99,18 +108,34 @@ def build(
         quarantined: asked at the end how many entries the reader could make no sample of.
 
     Raises:
-        UserError: where ``out`` holds something else, or an id comes twice.
+        UserError: where ``out`` holds something else, an id comes twice, or the disk is full.
     """
-    report = _prepare(out, settings, source, fresh)
-    if report.get("finished"):
-        return report
+    try:
+        report = _prepare(out, settings, source, fresh)
+        if report.get("finished"):
+            return report
+        return _build(samples, out, settings, report, workers, watch, quarantined)
+    except OSError as error:
+        where = error.filename or out
+        raise UserError(f"{where}: {error.strerror or error}; mend it and run again to go on") from error
+
+
+def _build(
+    samples: Iterable[Sample],
+    out: Path,
+    settings: Settings,
+    report: dict[str, Any],
+    workers: int,
+    watch: Callable[[int], None],
+    quarantined: Callable[[], int],
+) -> dict[str, Any]:
     stream = iter(samples)
-    chunks = enumerate(iter(lambda: list(islice(stream, CHUNK)), []))
-    done: dict[int, int] = {}
-    for number, size in _run(chunks, out, settings, workers):
-        done[number] = size
+    chunks = enumerate(iter(lambda: tuple(islice(stream, CHUNK)), ()))
+    done = 0
+    for size in ordered_map(_work, (_Chunk(n, chunk, out, settings) for n, chunk in chunks), workers):
+        done += 1
         watch(size)
-    report |= _gather(out, len(done)) | {"quarantined": quarantined(), "finished": True}
+    report |= _gather(out, done) | {"quarantined": quarantined(), "finished": True}
     write_json(out / REPORT, report)
     shutil.rmtree(out / PARTS, ignore_errors=True)
     return report
@@ -139,45 +164,14 @@ def _prepare(out: Path, settings: Settings, source: str, fresh: bool) -> dict[st
     return wanted
 
 
-def _run(
-    chunks: Iterator[tuple[int, list[Sample]]], out: Path, settings: Settings, workers: int
-) -> Iterator[tuple[int, int]]:
-    """Works off the chunks that have no result yet; numbers and sizes of chunks, as they are done."""
-    if workers <= 1:
-        for number, chunk in chunks:
-            _work(number, chunk, out, settings)
-            yield number, len(chunk)
-        return
-    # "spawn": a forked copy of a process with threads (progress bar, OpenCV) may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        running: dict[Future[None], tuple[int, int]] = {}
-        try:
-            for number, chunk in chunks:
-                running[pool.submit(_work, number, chunk, out, settings)] = (number, len(chunk))
-                if len(running) >= 3 * workers:
-                    yield from _finished(running)
-            while running:
-                yield from _finished(running)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _finished(running: dict[Future[None], tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    ready, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in ready:
-        future.result()
-        yield running.pop(future)
-
-
-def _work(number: int, chunk: list[Sample], out: Path, settings: Settings) -> None:
-    """One chunk, unless its result is there and made of the same samples."""
-    path = out / PARTS / f"{number:07d}.json"
+def _work(work: _Chunk) -> int:
+    """One chunk, unless its result is there and made of the same samples; the number of its samples."""
+    chunk, out, settings = work.samples, work.out, work.settings
+    path = out / PARTS / f"{work.number:07d}.json"
     digest = hashlib.sha256("\n".join(map(line, chunk)).encode()).hexdigest()
     try:
         if json.loads(path.read_text(encoding="utf-8"))["samples"] == digest:
-            return
+            return len(chunk)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     lines: list[str] = []
@@ -188,6 +182,7 @@ def _work(number: int, chunk: list[Sample], out: Path, settings: Settings) -> No
     write_json(
         path, {"samples": digest, "lines": lines, **{key: dict(value) for key, value in counts.items()}}
     )
+    return len(chunk)
 
 
 def one(sample: Sample, out: Path, settings: Settings, counts: dict[str, Counter[str]]) -> list[str]:

@@ -30,9 +30,10 @@ class RefusedError(UserError):
 
 
 GROUND = frozenset({
-    "airport", "baseball diamond", "baseball field", "bridge", "dam", "expressway service area",
-    "expressway toll station", "golf course", "golf field", "ground track field", "harbor", "helipad", "intersection",
-    "overpass", "roundabout", "runway", "soccer ball field", "stadium", "swimming pool", "train station",
+    "airport", "baseball diamond", "baseball field", "bridge", "crossroad", "dam", "expressway service area",
+    "expressway toll station", "football field", "golf course", "golf field", "ground track field", "harbor", "helipad",
+    "intersection", "overpass", "parking lot", "playground", "roundabout", "runway", "soccer field", "stadium",
+    "swimming pool", "t-junction", "train station",
 })  # fmt: skip
 """Classes that are part of the ground: they have no place of their own to be moved from, nor a colour."""
 

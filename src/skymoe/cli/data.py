@@ -1,4 +1,4 @@
-"""`skymoe data list`, `verify` and `unpack`: which data sets are there, whether they are whole, and mirrors."""
+"""`skymoe data list`, `show`, `verify` and `unpack`: which data sets are there, whether they are whole, mirrors."""
 
 from __future__ import annotations
 
@@ -60,6 +60,27 @@ def list_sources(
         typer.echo(f"  {row['name']}: {', '.join(row['options']) or row['remedy']}")
 
 
+@data.command("show")
+def show(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="Data sets, or formats of your own files.")
+    ],
+    root: Root = None,
+) -> None:
+    """Show a data set's card: what it is, splits and who fixed them, licence, citation, where to get it, faults."""
+    from skymoe.data.sources import FORMATS, get_source, source_class
+
+    for number, name in enumerate(dict.fromkeys(names)):
+        reader = source_class(name)
+        if number:
+            typer.echo()
+        typer.secho(name, bold=True)
+        typer.echo(reader.about())
+        if name not in FORMATS:
+            state = get_source(name, root).state()
+            typer.echo(f"\nHere: {state.verdict}, {printable(str(state.root))}")
+
+
 @data.command("verify")
 def verify_sources(
     names: Annotated[
@@ -114,11 +135,16 @@ def verify_sources(
 
 @data.command("unpack")
 def unpack(
-    name: Annotated[str, typer.Argument(help="rsicd, ucm-captions, sydney-captions or rsitmd.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="rsicd, ucm-captions, sydney-captions, rsitmd; resisc45, aid, whu-rs19 or uc-merced."
+        ),
+    ],
     mirror: Annotated[Path, typer.Argument(help="Folder that a Parquet mirror was downloaded to.")],
     root: Root = None,
 ) -> None:
-    """Unpack a Parquet mirror of a captioned data set (Hugging Face) into the official layout.
+    """Unpack a Parquet mirror of a data set of captions or scenes (Hugging Face) into the official layout.
 
     Writes pictures and annotations below the folder of the data sets, where they are read from.
     """

@@ -169,6 +169,47 @@ def test_excluded_samples_stay_out_and_are_told(recipe: Recipe, tmp_path: Path) 
     assert quarantine_of(corpus)[0]["reason"] == "same picture as test/9"
 
 
+def test_a_longer_exclusion_list_is_another_corpus(recipe: Recipe, tmp_path: Path) -> None:
+    leaks = tmp_path / "leaks.jsonl"
+    leaks.write_text('{"source": "drawn", "sample": "s/3", "reason": "leaks"}\n', encoding="utf-8")
+    path = recipe(exclude=[str(leaks)])
+    built(path)
+    leaks.write_text(leaks.read_text() + '{"source": "drawn", "sample": "s/4", "reason": "leaks"}\n')
+    with pytest.raises(UserError, match="--fresh"):
+        built(path)
+    manifest = built(path, fresh=True)[1]
+    assert manifest["sources"][0]["samples"]["excluded"] == 2
+    leaks.unlink()
+    with pytest.raises(UserError, match=r"leaks\.jsonl cannot be read"):
+        built(path)
+
+
+def test_what_changed_between_two_runs_is_made_again(
+    recipe: Recipe, samples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "CHUNK", 4)
+
+    def stop(_name: str, _total: int | None) -> building.Advance:
+        told = 0
+
+        def advance(_more: int) -> None:
+            nonlocal told
+            told += 1
+            if told == 3:
+                raise StoppedError
+
+        return advance
+
+    with pytest.raises(StoppedError):
+        built(recipe(), watch=stop)
+    write_samples(samples, [record(n, captions=["told anew ."]) if n == 1 else record(n) for n in range(12)])
+    corpus, _ = built(recipe())
+    resumed = files_of(corpus)
+    assert b"told anew" in resumed["samples.jsonl"]
+    built(recipe(), fresh=True)
+    assert files_of(corpus) == resumed
+
+
 def test_an_absent_source_is_an_error_or_skipped_with_its_reason(
     recipe: Recipe, samples: Path, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from data.sources.miniatures import dota
 from skymoe.boxes import polygon_area
 from skymoe.data.cuts import KEPT, SLIVER, cut_polygon
-from skymoe.data.sources import data_root, get_source
+from skymoe.data.sources import data_root, get_source, verify
 from skymoe.errors import UserError
 from skymoe.pictures import open_sample
 from skymoe.sample import Sample
@@ -108,3 +108,11 @@ def corners(box: tuple[float, float, float, float]) -> tuple[float, ...]:
 
 def share(polygon: tuple[float, ...], window: tuple[float, float, float, float]) -> float:
     return polygon_area(cut_polygon(polygon, window)) / polygon_area(polygon)
+
+
+def test_whole_pictures_are_compared_with_the_official_number(root: Path) -> None:
+    checked = verify(get_source("dota", root), splits=["train"]).splits[0]
+    assert (checked.found["pictures"], checked.official["pictures"]) == (3, 1830)
+    assert "3 of 1,830 pictures" in checked.differences
+    first = verify(get_source("dota", root, version="1.0"), splits=["train"]).splits[0]
+    assert "2 of 1,411 pictures" in first.differences

@@ -89,3 +89,64 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         unpack_mirror("rsicd", tmp_path, tmp_path)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "RSICD/dataset_rsicd.json").exists()
+
+
+def write_scenes(folder: Path, rows: dict[str, list[dict[str, object]]], names: list[str]) -> Path:
+    """A mirror as Hugging Face writes one: labels are numbers, their words stand in the header."""
+    import json
+
+    from pyarrow import Table, parquet
+
+    folder.mkdir()
+    header = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    for split, content in rows.items():
+        table = Table.from_pylist(content).replace_schema_metadata({"huggingface": json.dumps(header)})
+        parquet.write_table(table, folder / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
+def scene(path: str | None, label: object, shade: int = 9, **columns: object) -> dict[str, object]:
+    return {"image": {"bytes": encoded(shade), "path": path}, "label": label, **columns}
+
+
+def test_mirrors_of_scenes_take_the_splits_of_the_official_numbers(tmp_path: Path) -> None:
+    rows = {
+        "train": [scene("sea_ice_007.jpg", 1), scene(None, 0, 20, image_id=None), scene("x/ship_700.jpg", 1)],
+        "test": [scene("airport_012.png", 0), scene("sea_ice_7.jpg", 1)],
+    }
+    mirror = write_scenes(tmp_path / "mirror", rows, ["airport", "sea_ice"])
+    counts, damaged = unpack_mirror("resisc45", mirror, tmp_path / "data")
+    assert counts == {"test": 2}
+    assert [one.reason for one in damaged] == [
+        "it lacks a sound name: sea_ice_007 is another row's",
+        "it lacks a sound name: nothing says which picture of its class it is",
+        "it lacks a sound name: nothing says which picture of its class it is",
+    ]
+    source = get_source("resisc45", tmp_path / "data")
+    found = {sample.id: sample for split in source.splits for sample in _there(source, split)}
+    assert set(found) == {"resisc45/airport_012", "resisc45/sea_ice_007"}
+    by_number = {f"resisc45/{n}": source.split_of(c)[k] for n, c, k in
+                 (("airport_012", "airport", 12), ("sea_ice_007", "sea_ice", 7))}  # fmt: skip
+    assert {name: sample.split for name, sample in found.items()} == by_number
+    with pytest.raises(UserError, match="is already there; move it away"):
+        unpack_mirror("resisc45", mirror, tmp_path / "data")
+
+
+def _there(source: object, split: str) -> list[object]:
+    """The samples of classes that are there: miniatures have two of 45."""
+    source.classes = ("airport", "sea_ice")  # type: ignore[attr-defined]
+    return list(source.samples(split))  # type: ignore[attr-defined]
+
+
+def test_names_may_stand_in_a_column_and_labels_in_words(tmp_path: Path) -> None:
+    rows = {"train": [scene(None, "Railway Station", image_id="railwaystation_3")]}
+    mirror = write_scenes(tmp_path / "mirror", rows, [])
+    assert unpack_mirror("aid", mirror, tmp_path / "data") == ({"train": 1}, [])
+    assert (tmp_path / "data/AID/RailwayStation/railwaystation_3.jpg").is_file()
+
+
+def test_a_mirror_that_does_not_say_which_pictures_it_has_is_refused(tmp_path: Path) -> None:
+    mirror = write_scenes(tmp_path / "mirror", {"train": [scene(None, 0), scene("0.png", 0)]}, ["airport"])
+    with pytest.raises(UserError, match="get the official archive"):
+        unpack_mirror("whu-rs19", mirror, tmp_path / "data")
+    assert not (tmp_path / "data/WHU-RS19").exists()

@@ -207,9 +207,6 @@ def _stage(part: _Part, recipe: CorpusRecipe, workers: int, watch: Watch) -> Non
         for samples in _batched(source.samples(given.split), CHUNK):
             path = part.folder / f"{chunks:06d}"
             read, chunks = read + len(samples), chunks + 1
-            if staged(path):
-                advance(len(samples))
-                continue
             if given.label:
                 samples = tuple(sample.replace(source=given.label) for sample in samples)
             why = {
@@ -217,7 +214,11 @@ def _stage(part: _Part, recipe: CorpusRecipe, workers: int, watch: Watch) -> Non
                 for n, s in enumerate(samples)
                 if (reason := part.excluded.get(s.source, {}).get(s.id))
             }
-            yield Chunk(plan, path, samples, why)
+            chunk = Chunk(plan, path, samples, why)
+            if path.with_suffix(".npz").exists() and staged(chunk):
+                advance(len(samples))
+            else:
+                yield chunk
 
     for made in ordered_map(stage, missing(), workers):
         advance(made)

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from skymoe.errors import UserError
 from skymoe.recipe_files import Section, read_recipe  # says which extra is missing, before pydantic does
 from skymoe.tasks import TASKS
 
@@ -97,9 +98,18 @@ class CorpusRecipe(Section):
 
     @property
     def digest(self) -> str:
-        """What the corpus depends on, as one short word: not where it is written."""
-        record = {"format": FORMAT, **self.model_dump(mode="json", exclude={"output"})}
+        """What the corpus depends on, as one short word: not where it is written, but what the lists in `exclude`
+        say, so that a longer list makes another corpus."""
+        record = {"format": FORMAT, **self.model_dump(mode="json", exclude={"output", "exclude"})}
+        record["exclude"] = sorted(map(_content, self.exclude))
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _content(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"exclude: {path} cannot be read ({error.strerror or error})") from error
 
 
 def _known_task(name: str) -> None:

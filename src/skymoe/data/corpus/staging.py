@@ -66,9 +66,19 @@ class Made:
     clipped: int = 0
 
 
-def staged(path: Path) -> bool:
-    """Whether the chunk is there and whole."""
-    return path.with_suffix(".npz").exists()
+def staged(chunk: Chunk) -> bool:
+    """Whether the chunk is there, whole, and made of the same samples: between two runs files may have changed."""
+    try:
+        with np.load(chunk.path.with_suffix(".npz")) as arrays:
+            return bool(arrays["made_of"] == made_of(chunk))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def made_of(chunk: Chunk) -> np.uint64:
+    """All samples of a chunk, and what is left out of it, as one number."""
+    told = [json.dumps(sample.to_dict(), separators=(",", ":")) for sample in chunk.samples]
+    return np.uint64(word("\n".join([*told, json.dumps(sorted(chunk.excluded.items()))])))
 
 
 def stage(chunk: Chunk) -> int:
@@ -164,6 +174,7 @@ def _write(chunk: Chunk, made: list[Made]) -> None:
         "clipped": sum(one.clipped for one in made),
     }
     arrays = {
+        "made_of": made_of(chunk),
         "end": np.cumsum([len(text) for text in lines], dtype=np.int64),
         "key": np.array([item.key for _, one in asked for item in one.items], np.uint64),
         "priority": np.array([word(f"{plan.seed}/{plan.called}/{name}") for name in ids], np.uint64),

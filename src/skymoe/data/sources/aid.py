@@ -24,6 +24,9 @@ class Aid(Source):
     Licence: research use. Quirks: neighbouring numbers of a class are often near-duplicates; "Center" is a
     round or large public building, "Square" a town square, "Resort", "School" and "Park" are hard to tell
     apart for people, too.
+
+    Cite: Xia et al.: "AID: a benchmark data set for performance evaluation of aerial scene classification", IEEE
+    TGRS 55(7), 2017.
     """
 
     name = "aid"

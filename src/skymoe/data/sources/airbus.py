@@ -82,6 +82,8 @@ class AirbusOilStorage(Source):
     tanks are smaller than 20 px; boxes lean with the viewing angle; domed silos are sometimes annotated and
     sometimes not; two boxes have no height (repaired: tanks are round), seven tanks are annotated twice (the
     second box, IoU above 0.5, is dropped: 8,663 tanks).
+
+    Cite: Airbus DS: "Airbus oil storage detection dataset", Kaggle, 2021 (there is no paper).
     """
 
     name = "airbus-oil-storage"

@@ -106,9 +106,15 @@ class Source(ABC):
         home = self.home
         return next((home / path for path in paths if (home / path).exists()), home / paths[0])
 
+    @classmethod
+    def about(cls) -> str:
+        """The card: what the data set is, and where it can be had."""
+        text = inspect.getdoc(cls) or ""
+        return f"{text}\n\nGet it: {cls.where}." if cls.where else text
+
     @property
     def card(self) -> str:
-        return inspect.getdoc(type(self)) or ""
+        return self.about()
 
     def state(self) -> State:
         """Looks for the files, reads none."""
@@ -159,6 +165,13 @@ class Source(ABC):
         except PictureError as error:
             self.quarantine(entry, error.reason)
             return None
+
+    def pictures(self, split: str) -> tuple[int, int] | None:
+        """Of a data set that is read as tiles: how many whole pictures the split has here and officially.
+
+        None where samples are counted, or no official number applies.
+        """
+        return None
 
     def training_items(self, split: str) -> Sequence[Sample | Draw]:
         """What a training walks through: the samples, or ways to draw a fresh one with a random generator."""

@@ -23,6 +23,9 @@ CLASSES = {
     "1.5": named(*FIRST, "container crane", **SOCCER),
     "2.0": named(*FIRST, "container crane", "airport", "helipad", **SOCCER),
 }
+PICTURES = {
+    "1.0": {"train": 1411, "val": 458}, "1.5": {"train": 1411, "val": 458}, "2.0": {"train": 1830, "val": 593},
+}  # fmt: skip
 NOT_COUNTED = {"1.0": frozenset({"small vehicle", "large vehicle", "ship"})}
 
 
@@ -94,11 +97,22 @@ class Dota(ObjectSource):
             f"dota: no labelTxt of version {self.version or 'any'} in {base}; unpack it there or name the version"
         )
 
+    @property
+    def flat(self) -> bool:
+        """Whether there are just ``images`` and ``labelTxt``: somebody's choice of pictures, without splits."""
+        return not (self.home / "train").is_dir()
+
+    def pictures(self, split: str) -> tuple[int, int] | None:
+        if self.flat:
+            return None
+        version, folder = self.labels(self.home / split, split)
+        there = pictures_below(self.home / split / "images").keys() & {p.stem for p in folder.glob("*.txt")}
+        return len(there), PICTURES[version][split]
+
     def _samples(self, split: str) -> Iterator[Sample]:
-        flat = not (self.home / "train").is_dir()
-        if flat and split != "train":
+        if self.flat and split != "train":
             return
-        base = self.home if flat else self.home / split
+        base = self.home if self.flat else self.home / split
         version, folder = self.labels(base, split)
         self.names = CLASSES[version]
         counted = self.classes - NOT_COUNTED.get(version, frozenset())

@@ -23,6 +23,9 @@ PLACES = named("baseball field", "basketball court", "football field", "tennis c
                "bridge")  # fmt: skip
 
 
+PICTURES = {"train": 16488, "val": 8287}
+
+
 class Fair1m(ObjectSource):
     """FAIR1M (Sun et al. 2022, Aerospace Information Research Institute): GF series and Google Earth, 0.3–0.8 m a
     pixel, 1,000 to 10,000 px wide, more than a million oriented boxes, 37 classes of five groups. 1.0: 16,488
@@ -82,10 +85,14 @@ class Fair1m(ObjectSource):
             {folder.parent for folder in base.rglob("images") if folder.is_dir() and _labels(folder.parent)}
         )
 
+    def pictures(self, split: str) -> tuple[int, int] | None:
+        there = sum(len(pictures_below(p / "images").keys() & _stems(p).keys()) for p in self.parts(split))
+        return there, PICTURES[split]
+
     def _samples(self, split: str) -> Iterator[Sample]:
         for part in self.parts(split):
             pictures = pictures_below(part / "images")
-            labels = {path.stem: path for folder in _labels(part) for path in sorted(folder.rglob("*.xml"))}
+            labels = _stems(part)
             where = part.name if part.name.startswith("part") else split
             for entry, picture, label in self.pairs(pictures, labels, f"{where}/"):
                 try:
@@ -94,6 +101,11 @@ class Fair1m(ObjectSource):
                     self.quarantine(entry, str(error))
                     continue
                 yield from self.whole_or_tiles(self.picture(entry, picture, split, objects, self.counted))
+
+
+def _stems(part: Path) -> dict[str, Path]:
+    """The label files of a part by the name of their picture."""
+    return {path.stem: path for folder in _labels(part) for path in sorted(folder.rglob("*.xml"))}
 
 
 def _labels(part: Path) -> list[Path]:

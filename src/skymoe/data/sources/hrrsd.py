@@ -19,11 +19,11 @@ class Hrrsd(ObjectSource):
     without ``OPT2017``. Official split of the authors by ``ImageSets/Main/{train,val,test}.txt``:
     5,401/5,417/10,943.
 
-    A class is counted only where the picture has one of it annotated: the data set was gathered class by class
-    (about 4,000–5,000 objects of each), so that cars on most of its parking lots have no box; that an object is
-    absent is never said. Objects: ship 3,975, bridge 4,651, ground track field 4,033, storage tank 4,424,
-    basketball court 4,064, tennis court 4,420, airplane 4,901, baseball diamond 4,042, harbor 3,902, vehicle
-    4,756, crossroad 4,436, T-junction 4,575, parking lot 4,958. "vehicle" is never counted, for the same reason.
+    Known faults: the data set was gathered class by class (about 4,000–5,000 objects of each), so that the cars on
+    most of its parking lots have no box. So a class is counted only where the picture has one of it annotated,
+    "vehicle" nowhere, and that an object is absent is never said. Objects: ship 3,975, bridge 4,651, ground track
+    field 4,033, storage tank 4,424, basketball court 4,064, tennis court 4,420, airplane 4,901, baseball diamond
+    4,042, harbor 3,902, vehicle 4,756, crossroad 4,436, T-junction 4,575, parking lot 4,958.
 
     Licence: research use. Citation: Y. Zhang, Y. Yuan, Y. Feng, X. Lu: Hierarchical and robust convolutional
     neural network for very high-resolution remote sensing object detection, IEEE TGRS 57(8), 2019. Not verified

@@ -1,4 +1,4 @@
-"""Parquet mirrors of captioned data sets (Hugging Face), unpacked into the official layout.
+"""Parquet mirrors (Hugging Face), unpacked into the official layout; those of scenes in `scene_mirrors.py`.
 
 A mirror holds the pictures' bytes in its table; a sample names a file. So a mirror is unpacked once, and then read
 like the official download.
@@ -33,13 +33,20 @@ def unpack_mirror(name: str, mirror: Path, root: Path) -> tuple[dict[str, int], 
     """Write the mirror's pictures and captions below the data folder `root`, as the official download has them.
 
     Reads `*.parquet` anywhere below `mirror`, the split being the first word of a file's name ("train-00000-of-…").
-    Columns: `image` (bytes, and perhaps a path), `captions` (or `caption`), and `filename` where there is one.
-    Returns the number of pictures of each split, and the rows of which nothing could be made.
+    Columns: `image` (bytes, and perhaps a path), `captions` (or `caption`), and `filename` where there is one; for
+    scenes see :func:`skymoe.data.sources.scene_mirrors.unpack_scenes`. Returns the number of pictures of each split,
+    and the rows of which nothing could be made.
 
     Raises UserError where there are no such files, the data set is already there, or pyarrow is not installed.
     """
+    from skymoe.data.sources.scene_mirrors import FOLDERS, unpack_scenes
+
+    if name in FOLDERS:
+        return unpack_scenes(name, mirror, root)
     if name not in LAYOUTS:
-        raise UserError(f"{name}: mirrors of {', '.join(LAYOUTS)} can be unpacked, of others not")
+        raise UserError(
+            f"{name}: mirrors of {', '.join([*LAYOUTS, *FOLDERS])} can be unpacked, of others not"
+        )
     json_file, pictures = (root / path for path in LAYOUTS[name])
     if json_file.exists():
         raise UserError(f"{name}: {json_file} is already there; move it away to unpack the mirror")
@@ -52,8 +59,8 @@ def unpack_mirror(name: str, mirror: Path, root: Path) -> tuple[dict[str, int], 
     seen: set[str] = set()
     counts: dict[str, int] = {}
     for file in files:
-        split = _split_of(file, name)
-        for number, row in enumerate(_rows(file, name)):
+        split = split_of(file, name)
+        for number, row in enumerate(rows(file, name)):
             try:
                 filename, content, captions = _entry(row, f"{split}_{number:05}")
                 if filename in seen:
@@ -73,7 +80,8 @@ def unpack_mirror(name: str, mirror: Path, root: Path) -> tuple[dict[str, int], 
     return counts, damaged
 
 
-def _rows(file: Path, name: str) -> Iterator[dict[str, Any]]:
+def rows(file: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, a few in memory at a time; UserError where it is damaged."""
     try:
         import pyarrow
         from pyarrow.parquet import ParquetFile
@@ -88,7 +96,8 @@ def _rows(file: Path, name: str) -> Iterator[dict[str, Any]]:
         raise UserError(f"{name}: {file} can't be read ({reason}); get the mirror again") from error
 
 
-def _split_of(file: Path, name: str) -> str:
+def split_of(file: Path, name: str) -> str:
+    """The split that a file's name begins with; UserError where it begins with none."""
     found = _SPLIT.match(file.stem)
     if found is None:
         raise UserError(
@@ -101,9 +110,8 @@ def _entry(row: Mapping[str, Any], spare: str) -> tuple[str, bytes, tuple[str, .
     """Name, content and captions of a row; KeyError, TypeError or ValueError name the column at fault."""
     image = row["image"]
     content = image["bytes"] if isinstance(image, Mapping) else image
-    suffix = next((suffix for head, suffix in _SUFFIXES if isinstance(content, bytes) and content[:4].startswith(head)),
-                  None)  # fmt: skip
-    if suffix is None:
+    suffix = picture_suffix(content) if isinstance(content, bytes) else ""
+    if not suffix:
         raise ValueError("image")
     said = row["captions"] if "captions" in row else row["caption"]
     captions = tidy([said] if isinstance(said, str) else said)
@@ -112,3 +120,8 @@ def _entry(row: Mapping[str, Any], spare: str) -> tuple[str, bytes, tuple[str, .
     named = row.get("filename") or (image.get("path") if isinstance(image, Mapping) else None) or spare
     stem = Path(str(named).replace("\\", "/")).name
     return plain_name(Path(stem).stem + suffix), content, captions
+
+
+def picture_suffix(content: bytes) -> str:
+    """The suffix of a picture file with that content; empty for what is no picture."""
+    return next((suffix for head, suffix in _SUFFIXES if content[:4].startswith(head)), "")

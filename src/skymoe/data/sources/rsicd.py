@@ -86,7 +86,7 @@ def _centre(width: int, height: int) -> dict[str, Any]:
 
 
 class Rsicd(Source):
-    """RSICD (Lu et al. 2018): 10,921 pictures with five captions each, official split 8,734/1,094/1,093.
+    """RSICD (Lu et al. 2018): 10,921 pictures with five captions each, split 8,734/1,094/1,093 by its authors.
 
     Of the official pictures (224×224 px), 10,000 are the centre 131/150 of a picture of AID; here they are
     read from AID (150 px: windows of 131 px) unless `RSICD/RSICD_images` is there. The 921 others (788/67/66)
@@ -97,6 +97,9 @@ class Rsicd(Source):
     Licence: research use (captions and pictures). Quirks: sentences are repeated to reach five (kept: they
     change CIDEr); many typing mistakes; neighbouring numbers of one AID class are often near-duplicates
     (overlapping crops of one place), on both sides of the official split.
+
+    Cite: Lu, Wang, Zheng, Li: "Exploring models and data for remote sensing image caption generation", IEEE TGRS
+    56(4), 2018.
     """
 
     name = "rsicd"

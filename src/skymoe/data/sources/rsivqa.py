@@ -36,6 +36,9 @@ class RsivqaUcm(_Rsivqa):
     but stay, because published numbers contain them. Counts are words, a few with "about"; "top" is mostly
     called "up"; airplane pictures have the theme "airport" here and "airplane" in `ucm_vqa.txt`; one
     "harobr"; one airplane picture is said to contain none.
+
+    Cite: Zheng, Wang, Du, Lu: "Mutual attention inception network for remote sensing visual question answering", IEEE
+    TGRS 60, 2022.
     """
 
     name = "rsivqa-ucm"
@@ -60,7 +63,11 @@ class RsivqaUcmThemes(RsivqaUcm):
     """RSIVQA's theme question on every picture of UC Merced (`ucm_vqa.txt`): 2,100, split as UCM-Captions
     1,680/210/210.
 
-    The answer is the class in plain words, except "farmland" for agricultural. Licence: research use.
+    RSIVQA has no split of its own. Licence: research use. Quirks: the answer is the class in plain words, except
+    "farmland" for agricultural; the class and no more is asked, so that it is scene classification once again.
+
+    Cite: Zheng, Wang, Du, Lu: "Mutual attention inception network for remote sensing visual question answering", IEEE
+    TGRS 60, 2022.
     """
 
     name = "rsivqa-ucm-themes"
@@ -70,10 +77,14 @@ class RsivqaUcmThemes(RsivqaUcm):
 
 
 class RsivqaRsicdThemes(_Rsivqa):
-    """RSIVQA's theme question on every picture of RSICD (`rsicd_vqa.txt`): 10,921, split as RSICD:
-    8,734/1,094/1,093; without RSICD's own pictures only the 10,000 found in AID (7,946/1,027/1,027).
-    The answer is the RSICD class run together ("denseresidential"); playgrounds are "playfields".
-    Licence: research use.
+    """RSIVQA's theme question on every picture of RSICD (`rsicd_vqa.txt`): 10,921, split as RSICD 8,734/1,094/1,093.
+
+    Without RSICD's own pictures only the 10,000 found in AID (7,946/1,027/1,027). RSIVQA has no split of its own.
+    Licence: research use. Quirks: the answer is the RSICD class run together ("denseresidential"); playgrounds are
+    "playfields".
+
+    Cite: Zheng, Wang, Du, Lu: "Mutual attention inception network for remote sensing visual question answering", IEEE
+    TGRS 60, 2022.
     """
 
     name = "rsivqa-rsicd-themes"

@@ -51,9 +51,12 @@ class RsivqaSydneyThemes(_OtherPictures):
     """RSIVQA's theme question on every picture of the Sydney scenes (`sydney_vqa.txt`): 613, split as
     Sydney-Captions 497/58/58.
 
-    The answer is one of seven scenes; 242 pictures are residential. Licence: questions for research use. The file
-    was read as published; the pictures' numbers are taken to be those of Sydney-Captions, which could not be
-    checked here.
+    RSIVQA has no split of its own. Licence: questions for research use. Quirks: the answer is one of seven scenes,
+    and 242 pictures are residential. The file was read as published; the pictures' numbers are taken to be those of
+    Sydney-Captions, which could not be checked here.
+
+    Cite: Zheng, Wang, Du, Lu: "Mutual attention inception network for remote sensing visual question answering", IEEE
+    TGRS 60, 2022.
     """
 
     name = "rsivqa-sydney-themes"
@@ -75,6 +78,9 @@ class RsivqaHrrsd(_OtherPictures):
     A picture belongs to the split HRRSD gives it (RSIVQA has none). Licence: questions for research use. Quirks:
     counts are those of HRRSD's boxes, which leave objects out, cars above all; the classes of the "no" questions
     are drawn in a fixed order. The file was read as published; the numbers of each split are not known here.
+
+    Cite: Zheng, Wang, Du, Lu: "Mutual attention inception network for remote sensing visual question answering", IEEE
+    TGRS 60, 2022.
     """
 
     name = "rsivqa-hrrsd"
@@ -99,6 +105,9 @@ class RsivqaDota(_OtherPictures):
     Splits as in the files: train and val, DOTA's own. Licence: questions for research use. Quirks: pictures are up
     to 4,000 px wide and up to thousands of objects are asked for, many of a few pixels, so that at a model's size
     most counts can't be seen. The files were read as published; the numbers are not known here.
+
+    Cite: Zheng, Wang, Du, Lu: "Mutual attention inception network for remote sensing visual question answering", IEEE
+    TGRS 60, 2022.
     """
 
     name = "rsivqa-dota"

@@ -66,14 +66,17 @@ class UcmCaptions(Source):
     """UCM-Captions (Qu et al. 2016) on the UC Merced Land Use pictures (Yang and Newsam 2010).
 
     2,100 pictures, 256×256 px (44 of them a few pixels smaller or larger), about 0.3 m a pixel, US cities;
-    five captions each. Official split 1,680/210/210 from the json. The 21 classes follow from the picture's
-    number. The human questions of RSIVQA (`ucm_res.txt`, 2,795 on 559 of the pictures) join the pictures
+    five captions each. Official split 1,680/210/210 from the json, by its authors. The 21 classes follow from the
+    picture's number. The human questions of RSIVQA (`ucm_res.txt`, 2,795 on 559 of the pictures) join the pictures
     where the file is there. `absent` holds what is surely not in a scene of this class (`data/absence.py`).
 
     Licence: pictures public domain (USGS National Map Urban Area Imagery), captions and questions for
     research. Quirks: captions repeat often (a picture's five are nearly the same); "vertically" means at
     right angles; `There is a piece of farmland` is tokenised as "formland" in the json's tokens, so the raw
     sentences are used.
+
+    Cite: Qu, Li, Tao, Lu: "Deep semantic understanding of high resolution remote sensing image", CITS 2016;
+    Yang, Newsam: "Bag-of-visual-words and spatial extensions for land-use classification", ACM GIS 2010.
     """
 
     name = "ucm-captions"

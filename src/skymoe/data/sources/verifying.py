@@ -20,7 +20,8 @@ class SplitCheck:
 
     split: str
     found: dict[str, int]
-    """How many "samples", and "captions", "questions", "expressions", "regions" in all of them."""
+    """How many "samples", and "captions", "questions", "expressions", "regions" in all of them; "pictures", where the
+    samples are tiles."""
     official: dict[str, int]
     """The known ones of these numbers."""
     quarantined: tuple[Quarantined, ...] = ()
@@ -136,6 +137,8 @@ def _check(source: Source, split: str, pixels: bool, watch: Callable[[str], obje
             watch(split)
     official = {"samples": source.counts[split]} if split in source.counts else {}
     official |= {what: numbers[split] for what, numbers in source.totals.items() if split in numbers}
+    if (whole := source.pictures(split)) is not None:
+        found["pictures"], official["pictures"] = whole
     return SplitCheck(split, found, official, (*source.quarantined, *undecodable))
 
 
