@@ -47,7 +47,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_escapes_everything(found: dic
     assert "@import" not in page
     assert "url(" not in page
     for name in AUDITS:
-        assert f'<article id="{name}">' in page
+        assert f'<section class="sheet" id="{name}">' in page
     assert "no picture can be masked" in page
 
 

@@ -52,7 +52,7 @@ def _masking(results: Results) -> list[Chart]:
                     ("ideal", "a model that counts"),
                     ("guess", "one that guesses from context"),
                 ],
-                "below": "All predicted counts together, as a share of all true ones. The band is the 95 % interval.",
+                "below": "All predicted counts together, as a share of all true ones. The band is the 95 % interval.",
             }
         )
     return found
@@ -74,7 +74,7 @@ def _pictures(results: Results) -> list[Chart]:
             "title": "All benchmarks",
             "svg": plots.dots(rows, "The first metric of every benchmark for every kind of picture"),
             "legend": [(f"s{number}", name) for number, name in enumerate(some)],
-            "below": "Accuracy (questions, scenes, counts), Acc@0.5 (boxes), BLEU-4 (captions), with 95 % intervals.",
+            "below": "Accuracy (questions, scenes, counts), Acc@0.5 (boxes), BLEU-4 (captions), with 95 % intervals.",
         }
     ]
 
@@ -93,7 +93,7 @@ def _phrasing(results: Results) -> list[Chart]:
                 ("s0", "evaluation's wording, typed answers"),
                 ("s1", "people's wordings, free answers"),
             ],
-            "below": "Share of right answers, a dot for each wording, with 95 % intervals.",
+            "below": "Share of right answers, a dot for each wording, with 95 % intervals.",
         }
     ]
 

@@ -14,6 +14,9 @@ from typing import Any
 Point = tuple[float, float]
 Ticks = Sequence[tuple[float, str]]
 WIDTH = 480
+LONGEST_NAME = 40
+NAME_LETTER = 6.2
+"""Units of a chart that a letter of a name takes: more than most letters of most fonts."""
 
 
 def _same(value: float) -> float:
@@ -145,17 +148,19 @@ def coverage(lines: Sequence[tuple[str, Sequence[Point]]], label: str) -> str:
 
 def dots(rows: Sequence[tuple[str, Sequence[tuple[str, str, float, float, float]]]], label: str) -> str:
     """One row for each name, with dots on a scale from 0 to 1: (series, what it is, value, low, high)."""
-    step, left, top = 34, 186, 8
+    names = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name, _ in rows]
+    step, top = 34, 8
+    left = 20 + NAME_LETTER * max(map(len, names), default=0)
     bottom = top + step * len(rows)
-    across = WIDTH - left - 24
+    across = 300.0
     parts = []
     for value, text in _percents(4):
         x = left + across * value
         parts += [_line("grid", x, top, x, bottom), _text(x, bottom + 17, text, "middle")]
-    for number, (name, values) in enumerate(rows):
+    for number, (shown, (name, values)) in enumerate(zip(names, rows, strict=True)):
         y = top + step * (number + 0.5)
         parts.append(_line("grid", left, y, left + across, y))
-        parts.append(_text(left - 9, y + 4, name if len(name) < 29 else f"{name[:27]}…", "end"))
+        parts.append(_text(left - 9, y + 4, shown, "end"))
         for place, (series, title, value, low, high) in enumerate(values):
             # A little above each other, so that whiskers can be told apart.
             at = y + (place - (len(values) - 1) / 2) * min(7.0, 22 / max(len(values) - 1, 1))
@@ -163,15 +168,17 @@ def dots(rows: Sequence[tuple[str, Sequence[tuple[str, str, float, float, float]
             tip = _tip(f"{name}, {title}: {value:.1%} ({low:.1%} … {high:.1%})")
             parts.append(f"<g>{tip}{_line(f'line {series}', x1, at, x2, at)}")
             parts.append(_dot(series, x, at, 4) + "</g>")
-    return _svg(bottom + 26, parts, label)
+    return _svg(bottom + 26, parts, label, left + across + 24)
 
 
 def _percents(parts: int) -> list[tuple[float, str]]:
     return [(n / parts, f"{100 * n // parts} %") for n in range(parts + 1)]
 
 
-def _svg(height: float, parts: Sequence[str], label: str) -> str:
-    head = f'<svg class="chart" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(label)}">'
+def _svg(height: float, parts: Sequence[str], label: str, width: float = WIDTH) -> str:
+    head = (
+        f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(label)}">'
+    )
     return head + "".join(parts) + "</svg>"
 
 

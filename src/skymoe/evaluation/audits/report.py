@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skymoe import pages
 from skymoe.evaluation.audits import charts
 from skymoe.evaluation.audits.measures import shown, sound
 from skymoe.evaluation.report.wording import in_order, interval, number
@@ -16,7 +17,7 @@ from skymoe.evaluation.report.wording import title as metric_title
 if TYPE_CHECKING:
     from rich.table import Table
 
-PAGE = Path(__file__).with_name("page.html")
+HERE = Path(__file__).resolve().parent
 COLUMNS = ("Audit", "Benchmark", "N", "Measure", "Value", "95 % interval", "Sound")
 
 
@@ -81,25 +82,22 @@ def table(report: dict[str, Any]) -> Table:
 
 def page(report: dict[str, Any]) -> str:
     """The page: everything inside it, nothing to be fetched from anywhere, all text escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    # jinja2 comes with torch and with Transformers' chat templates.
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(PAGE.read_text(encoding="utf-8"))
-    return template.render(
-        report=report,
-        sections=[
-            {
-                **audit,
-                "name": name,
-                "charts": charts.of(name, audit["results"]) if audit["results"] else [],
-                "results": [_section(result) for result in audit["results"].values()],
-            }
-            for name, audit in report["audits"].items()
-        ],
-        notes=notes(report),
+    return (
+        pages.environment(HERE)
+        .get_template("page.html")
+        .render(
+            report=report,
+            sections=[
+                {
+                    **audit,
+                    "name": name,
+                    "charts": charts.of(name, audit["results"]) if audit["results"] else [],
+                    "results": [_section(result) for result in audit["results"].values()],
+                }
+                for name, audit in report["audits"].items()
+            ],
+            notes=notes(report),
+        )
     )
 
 

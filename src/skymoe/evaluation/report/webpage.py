@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skymoe import pages
 from skymoe.evaluation.report import charts
 from skymoe.evaluation.report.beside import besides, caveats, percent, unscored
 from skymoe.evaluation.report.examples import read_examples
@@ -23,6 +24,7 @@ from skymoe.evaluation.report.wording import (
     title,
 )
 from skymoe.evaluation.scoring import HEADLINES
+from skymoe.pages import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -64,27 +66,10 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    # jinja2 comes with torch and with Transformers' chat templates.
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=visible,
-    )
+    environment = pages.environment(_TEMPLATES)
     environment.filters |= {"percent": percent, "short": shortened, "width": _width, "code": _code}
     environment.globals |= {"number": number, "interval": interval, "title": title, "counted": counted}
     return environment
-
-
-def visible(value: Any) -> Any:
-    """Text without anything that a browser would drop, obey or choke on: control characters become their escapes."""
-    if not isinstance(value, str) or value.isprintable() or hasattr(value, "__html__"):
-        return value
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in value)
 
 
 def shortened(text: str, most: int = _LONGEST) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from skymoe import pages
 from skymoe.errors import UserError
 from skymoe.evaluation.routing import charts, summary
 from skymoe.pictures import open_sample
@@ -48,14 +49,9 @@ def replace(path: Path, text: str) -> None:
 
 def page(report: dict[str, Any], examples: Sequence[Sample]) -> str:
     """The page; ``examples`` are the pictures of the report's examples, in their order."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    # jinja2 comes with torch and with Transformers' chat templates.
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
+    template = pages.environment(Path(__file__).resolve().parent).get_template("page.html")
     models = [report["model"], *([report["against"]] if "against" in report else [])]
     shown = [_model(model, Markup) for model in models]
     cards = []
