@@ -48,10 +48,15 @@ def read_recipe(
         raise UserError(f"{path}: a recipe is a mapping of names to values")
     for override in overrides or []:
         _override(raw, override)
+    return validated(raw, schema, str(path))
+
+
+def validated(raw: dict[str, Any], schema: type[Schema], called: str) -> Schema:
+    """The recipe that `raw` says; UserError in one line that begins with what it is `called`."""
     try:
         return schema.model_validate(raw)
     except ValidationError as error:
-        raise UserError(f"{path}: {_explain(error, schema)}") from None
+        raise UserError(f"{called}: {_explain(error, schema)}") from None
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
