@@ -53,6 +53,7 @@ class Asking:
     free: bool = False
     num_beams: int = 1
     draw: Callable[[str, Opened, Answer], None] | None = None
+    explain: bool = False
 
     def run(self) -> None:
         """Answer and print.
@@ -77,7 +78,8 @@ class Asking:
     @property
     def _streams(self) -> bool:
         free_text = self.own_words is not None or self.task == "caption"
-        return free_text and len(self.images) == 1 and not self.as_json and sys.stdout.isatty()
+        plain = not self.as_json and not self.explain
+        return free_text and len(self.images) == 1 and plain and sys.stdout.isatty()
 
     def _results(self) -> Iterator[Result]:
         from skymoe.engine.opened import opened
@@ -112,9 +114,15 @@ class Asking:
 
     def _answers(self, engine: SkyMoe, pictures: list[Opened]) -> list[Answer]:
         if self.own_words is not None:
-            return engine.ask(pictures, self.own_words, num_beams=self.num_beams)
+            return engine.ask(pictures, self.own_words, num_beams=self.num_beams, explain=self.explain)
         assert self.query is not None
-        return engine.answer(pictures, self.query, constrained=not self.free, num_beams=self.num_beams)
+        return engine.answer(
+            pictures,
+            self.query,
+            constrained=not self.free,
+            num_beams=self.num_beams,
+            explain=self.explain,
+        )
 
     def _drawn(self, image: str, picture: Opened, answer: Answer) -> Result:
         if self.draw is not None:
@@ -188,10 +196,14 @@ def _show(results: Iterable[Result]) -> None:
     answered = [(result.image, result.answer) for result in results if result.answer is not None]
     if not answered:
         return
-    if not sys.stdout.isatty():
+    explained = any(answer.explanation for _, answer in answered)
+    if explained or not sys.stdout.isatty():
         one = len(answered) == 1
         for image, answer in answered:
             typer.echo(said(answer) if one else f"{printable(image)}\t{said(answer)}")
+            for report in answer.explanation:
+                told = f"  {report.name} {report.weight:.0%}: {report.prompt} → {report.finding or '–'}"
+                typer.echo(f"  {printable(told)}")
         return
     from rich.console import Console
     from rich.table import Table

@@ -16,12 +16,18 @@ Images = Annotated[
     typer.Argument(metavar="IMAGE", help="Picture files: PNG, JPEG, WebP, BMP, GIF, TIFF or GeoTIFF."),
 ]
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="nano, the directory of a checkpoint, or a Hugging Face id.")
+    str,
+    typer.Option(
+        "--model", "-m", help="nano, rs-moe-nano, the directory of a checkpoint, or a Hugging Face id."
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda …")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for all pictures.")]
 Free = Annotated[
     bool, typer.Option("--free", help="Let the model say what it likes, not only valid answers.")
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Also what each expert was told and found (RS-MoE).")
 ]
 Beams = Annotated[
     int, typer.Option(min=1, help="Candidates kept while searching for the answer; 1 is greedy.")

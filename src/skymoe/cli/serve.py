@@ -14,7 +14,9 @@ from skymoe.errors import UserError
 def serve(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="nano, the directory of a checkpoint, or a Hugging Face id."),
+        typer.Argument(
+            metavar="MODEL", help="nano, rs-moe-nano, the directory of a checkpoint, or a Hugging Face id."
+        ),
     ] = "nano",
     host: Annotated[
         str, typer.Option(help="The address to listen on; 0.0.0.0 for other machines, too.")

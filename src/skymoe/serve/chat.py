@@ -43,11 +43,12 @@ class ChatError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """One question on one picture (the bytes of its file)."""
+    """One question on one picture (the bytes of its file); with `explain` (beside the protocol) the experts' reports."""
 
     question: str
     picture: bytes
     stream: bool = False
+    explain: bool = False
 
     @property
     def query(self) -> Query | None:
@@ -98,7 +99,10 @@ def read_chat(raw: bytes, served: str) -> Chat:
                     f"one question is about one picture, not {len(addresses)}: send one request for each",
                     param="messages",
                 )
-            return Chat(question, _decoded(addresses[0]), body.get("stream") is True)
+            stream, explain = body.get("stream") is True, body.get("explain") is True
+            if stream and explain:
+                raise ChatError("an explanation comes with a whole reply: leave stream out", param="explain")
+            return Chat(question, _decoded(addresses[0]), stream, explain)
     raise ChatError("there is no picture: give one as a part of type image_url", param="messages")
 
 
@@ -144,7 +148,8 @@ class Reply:
         self.id, self.created = f"chatcmpl-{uuid.uuid4().hex[:24]}", int(time.time())
 
     def whole(self, answer: Answer) -> dict[str, Any]:
-        """A chat completion. `answer`, beside the protocol, is what the text means: number, label, boxes in pixels."""
+        """A chat completion. `answer`, beside the protocol, is what the text means: number, label, boxes in pixels,
+        and where asked for what each expert was told and found."""
         message = {"role": "assistant", "content": answer.text, "answer": answer.to_dict()}
         return self._reply("chat.completion", {"message": message, "finish_reason": "stop"})
 

@@ -14,6 +14,7 @@ from typing import Any
 from skymoe.answer import Answer
 from skymoe.errors import UserError
 from skymoe.serve.chat import Chat, ChatError, Reply, read_chat
+from skymoe.tasks import Query
 
 LARGEST_REQUEST = 64 * 2**20
 """Bytes of a request; a picture as base64 takes a third more than its file."""
@@ -51,16 +52,21 @@ class Server(ThreadingHTTPServer):
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}/v1"
 
+    def typed(self, chat: Chat) -> Query | None:
+        """The query for a typed answer, if the model gives such to it; else the words are asked as they are."""
+        query = chat.query
+        return query if query is not None and query.task in self.model.tasks else None
+
     def answer(self, chat: Chat) -> Answer:
         with self.turn:
-            query = chat.query
+            query = self.typed(chat)
             if query is not None:
-                return self.model.answer(chat.picture, query)[0]
-            return self.model.ask(chat.picture, chat.question)
+                return self.model.answer(chat.picture, query, explain=chat.explain)[0]
+            return self.model.ask(chat.picture, chat.question, explain=chat.explain)
 
     def stream(self, chat: Chat) -> Iterator[str]:
         """The answer in pieces. Typed answers come as one: they are chosen whole."""
-        if chat.query is not None:
+        if self.typed(chat) is not None:
             yield self.answer(chat).text
             return
         with self.turn:
