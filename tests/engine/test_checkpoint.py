@@ -123,7 +123,7 @@ def test_a_broken_checkpoint_says_so_in_one_line(directory: Path, tmp_path: Path
 @pytest.mark.parametrize("name", ["nanoo", "/no/such/place", "./nano", "a/b/c", ""])
 def test_unknown_models_say_what_there_is(name: str) -> None:
     with pytest.raises(
-        UserError, match=r"unknown model .*give nano, the directory of a checkpoint or a hub id"
+        UserError, match=r"unknown model .*give nano, rs-moe-nano, the directory of a checkpoint or a hub id"
     ):
         skymoe.load(name)
 

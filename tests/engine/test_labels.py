@@ -27,7 +27,7 @@ def one_by_one(engine: SkyMoe, picture: Image.Image, query: Query, labels: tuple
         said.append(engine.processor.tokenizer.eos_token_id)
         ids = torch.cat([given["input_ids"], torch.tensor([said])], dim=1)
         with torch.inference_mode():
-            read = engine.prefixes.instruction([prompt])
+            read = engine.decoder.instruction([prompt])
             logits = engine.model(
                 input_ids=ids, pixel_values=given["pixel_values"], instruction_embeds=read
             ).logits[0]

@@ -2,10 +2,13 @@
 
 A picture passes through the vision tower and the decoder once; what the decoder remembers of it (its *prefix*) is
 kept, and any number of questions continue from there, as one batch. Answers whose form is known (a label of a list,
-an integer, a box) are decoded under that form, so that they always parse.
+an integer, a box) are decoded under that form, so that they always parse. What all this needs of a model is small
+(`Decoder`), and two kinds of models give it: one decoder, and several experts that speak as one.
 
     opened.py       pictures, opened once           checkpoint.py   a name or directory → model and processor
     prompting.py    messages → tokens               prefixes.py     pictures → remembered prefixes
+    decoder.py      what is needed of a model       single.py       SkyMoE, LLaVA
+    several.py      RS-MoE
     rows.py         sequences under decoding        search.py       greedy and beam search
     grammar.py      what may come next              labels.py       exact probabilities of closed lists
     answering.py    `SkyMoe`, the face of it all    routing.py      which experts fired

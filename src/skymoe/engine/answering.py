@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from skymoe.answer import Answer
+from skymoe.engine.decoder import decoder_of
 from skymoe.engine.grammar import Anything, Grammar, Rule, Text, Vocabulary, longest_answer
 from skymoe.engine.labels import Trie, label_log_probabilities
 from skymoe.engine.opened import Opened, Source, opened
@@ -20,7 +21,7 @@ from skymoe.engine.own_labels import classify_query
 from skymoe.engine.prefixes import PrefixStore
 from skymoe.engine.prompting import Messages, Prompt, Prompter
 from skymoe.engine.proposals import Proposals
-from skymoe.engine.rows import Decoder, Rows
+from skymoe.engine.rows import Rows
 from skymoe.engine.search import Spoken, beam_search, greedy
 from skymoe.errors import UserError
 from skymoe.tasks import AnswerShape, Box, FreeText, Integer, OneOf, Query, get_task, read_request
@@ -71,7 +72,7 @@ class SkyMoe:
         self.processor = processor
         self.name = name
         self.batch_size = batch_size
-        self.decoder = Decoder(model)
+        self.decoder = decoder_of(model, processor)
         longest = model.config.get_text_config().max_position_embeddings - LONGEST_REPLY
         self.prompter = Prompter(processor, longest)
         self.prefixes = PrefixStore(self.decoder, processor, REMEMBERED_BYTES)
@@ -82,29 +83,38 @@ class SkyMoe:
         self._rules: dict[AnswerShape | None, Rule] = {None: Anything()}
         self._tries: dict[tuple[str, ...], Trie] = {}
 
+    @property
+    def tasks(self) -> frozenset[str]:
+        """The tasks that the model was made for; the others are refused."""
+        return self.decoder.tasks
+
     # --- the five tasks ------------------------------------------------------------------------------------------
 
     @overload
-    def ask(self, image: One, question: str, *, num_beams: int = 1) -> Answer: ...
+    def ask(self, image: One, question: str, *, num_beams: int = 1, explain: bool = False) -> Answer: ...
     @overload
-    def ask(self, image: Many, question: str, *, num_beams: int = 1) -> list[Answer]: ...
-    def ask(self, image: Any, question: str, *, num_beams: int = 1) -> Any:
+    def ask(
+        self, image: Many, question: str, *, num_beams: int = 1, explain: bool = False
+    ) -> list[Answer]: ...
+    def ask(self, image: Any, question: str, *, num_beams: int = 1, explain: bool = False) -> Any:
         """Answer a question in the user's own words, which reach the model as they are; the answer is free text."""
         pictures = [image] if _is_one(image) else list(image)
         found: list[Answer] = []
         for part in _parts(len(pictures), self.batch_size):
             found += self._answer(
-                [self._own_words(opened(p), question) for p in pictures[part]], True, num_beams
+                [self._own_words(opened(p), question) for p in pictures[part]], True, num_beams, explain
             )
         return found[0] if _is_one(image) else found
 
     @overload
-    def caption(self, image: One, *, num_beams: int = CAPTION_BEAMS) -> Answer: ...
+    def caption(self, image: One, *, num_beams: int = CAPTION_BEAMS, explain: bool = False) -> Answer: ...
     @overload
-    def caption(self, image: Many, *, num_beams: int = CAPTION_BEAMS) -> list[Answer]: ...
-    def caption(self, image: Any, *, num_beams: int = CAPTION_BEAMS) -> Any:
+    def caption(
+        self, image: Many, *, num_beams: int = CAPTION_BEAMS, explain: bool = False
+    ) -> list[Answer]: ...
+    def caption(self, image: Any, *, num_beams: int = CAPTION_BEAMS, explain: bool = False) -> Any:
         """One sentence about the picture."""
-        return self._each(image, Query("caption"), num_beams)
+        return self._each(image, Query("caption"), num_beams, explain)
 
     @overload
     def classify(self, image: One, labels: Sequence[str] | None = None) -> Answer: ...
@@ -148,6 +158,7 @@ class SkyMoe:
         constrained: bool = True,
         num_beams: int = 1,
         wording: str = "canonical",
+        explain: bool = False,
     ) -> list[Answer]:
         """Answer queries of any task: n on one picture, one on n pictures, or n on n pictures pairwise.
 
@@ -156,9 +167,11 @@ class SkyMoe:
                 say what it likes.
             num_beams: candidates while texts and boxes are searched; 1 is greedy.
             wording: "canonical", or "varied" for one of the task's many wordings (the same for the same query).
+            explain: also give ``Answer.explanation``, what each expert was told and found; an RS-MoE has it at hand.
 
         Raises:
-            UserError: for a picture that cannot be opened, an empty question, or numbers that do not fit together.
+            UserError: for a picture that cannot be opened, an empty question, a task that the model was not made for,
+                an explanation that it does not have, or numbers that do not fit together.
         """
         asked = [queries] if isinstance(queries, Query) else list(queries)
         pictures = [images] if _is_one(images) else list(images)
@@ -176,7 +189,7 @@ class SkyMoe:
             seen = {key: opened(one) for key, one in {id(one): one for one in pictures[part]}.items()}
             pairs = zip(pictures[part], asked[part], strict=True)
             jobs = [self._typed(seen[id(picture)], query, wording) for picture, query in pairs]
-            answers += self._answer(jobs, constrained, num_beams)
+            answers += self._answer(jobs, constrained, num_beams, explain)
         return answers
 
     def stream(self, image: One, question: str | Query, *, num_beams: int = 1) -> Iterator[str]:
@@ -204,15 +217,20 @@ class SkyMoe:
 
     # --- from questions to answers -------------------------------------------------------------------------------
 
-    def _each(self, image: Any, query: Query, num_beams: int = 1) -> Any:
+    def _each(self, image: Any, query: Query, num_beams: int = 1, explain: bool = False) -> Any:
         if _is_one(image):
-            return self.answer(image, query, num_beams=num_beams)[0]
-        return self.answer(image, query, num_beams=num_beams) if image else []
+            return self.answer(image, query, num_beams=num_beams, explain=explain)[0]
+        return self.answer(image, query, num_beams=num_beams, explain=explain) if image else []
 
     def _typed(self, picture: Opened, query: Query, wording: str = "canonical") -> _Job:
         if wording not in ("canonical", "varied"):
             raise UserError(f"unknown wording {wording!r}: choose canonical or varied")
         task = get_task(query.task)
+        if query.task not in self.decoder.tasks:
+            known = ", ".join(sorted(self.decoder.tasks))
+            raise UserError(
+                f"model {self.name!r} was not made to {query.task}, it answers {known}: take nano for that"
+            )
         rng = Random(f"wording/{query.task}/{query.subject}") if wording == "varied" else None
         messages = task.messages(query, rng)
         return _Job(picture, query, messages, self.prompter.prompt(messages), task.shape(query))
@@ -223,11 +241,17 @@ class SkyMoe:
         messages = [{"role": "user", "content": content}]
         return _Job(picture, query, messages, self.prompter.prompt(messages), FreeText(LONGEST_REPLY), True)
 
-    def _answer(self, jobs: list[_Job], constrained: bool, num_beams: int) -> list[Answer]:
+    def _answer(
+        self, jobs: list[_Job], constrained: bool, num_beams: int, explain: bool = False
+    ) -> list[Answer]:
         """Answer jobs as one batch for each closed list, one for counts, and one for all the rest.
 
         A box is chosen among what the tower proposes where it knows the object asked for: every picture's own list.
         """
+        if explain and not self.decoder.explains:
+            raise UserError(
+                f"model {self.name!r} has no experts that report what they found: ask without explain"
+            )
         batches: dict[tuple[int, OneOf | Integer | None, bool], list[int]] = defaultdict(list)
         found: dict[int, Answer] = {}
         for n, job in enumerate(jobs):
@@ -255,7 +279,11 @@ class SkyMoe:
             else:
                 answers = self._say(chosen, constrained, num_beams)
             found |= dict(zip(members, answers, strict=True))
-        return [found[n] for n in range(len(jobs))]
+        answers = [found[n] for n in range(len(jobs))]
+        if not explain:
+            return answers
+        explained = self.prefixes.explanations([job.picture for job in jobs], [job.prompt for job in jobs])
+        return [one.replace(explanation=told) for one, told in zip(answers, explained, strict=True)]
 
     def _choose(
         self, jobs: Sequence[_Job], labels: tuple[str, ...], prior: Tensor | None = None
@@ -332,7 +360,7 @@ class SkyMoe:
     def _rule(self, shape: AnswerShape | None) -> Rule:
         if shape not in self._rules:
             device, special = self.decoder.device, self.prompter.special_ids
-            size = self.model.lm_head.weight.shape[0]
+            size = self.decoder.vocabulary
             if isinstance(shape, Integer | Box):
                 vocabulary = Vocabulary(self.processor.tokenizer, size, special, self.stop)
                 self._rules[shape] = Grammar(shape, vocabulary, device)

@@ -15,7 +15,9 @@ from skymoe.engine.answering import SkyMoe
 from skymoe.errors import UserError
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
-PACKAGED = ("nano",)
+PACKAGED = ("nano", "rs-moe-nano")
+KINDS = ("skymoe", "rsmoe", "llava")
+"""Kinds of checkpoints that can be read."""
 # Weights up to this many bytes are computed with in float32: exact, and on most CPUs the fastest.
 SMALL = 4 * 2**30
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
@@ -26,8 +28,8 @@ def load(model: str | os.PathLike[str] = "nano", device: str = "auto", dtype: st
     """Load a model that answers questions about pictures.
 
     Args:
-        model: "nano" (inside the package), the directory of a checkpoint, or the id of one on the Hugging Face hub.
-            SkyMoE and LLaVA checkpoints can be read.
+        model: "nano" or "rs-moe-nano" (inside the package), the directory of a checkpoint, or the id of one on the
+            Hugging Face hub. SkyMoE, RS-MoE and LLaVA checkpoints can be read.
         device: "auto" (an accelerator where there is one), "cpu", "cuda", "cuda:1", "mps" …
         dtype: "auto" (float32 for small models, bfloat16 for large ones), "float32", "bfloat16" or "float16".
 
@@ -85,20 +87,25 @@ def _kind(directory: Path) -> str:
         kind = config.get("model_type")
     except (ValueError, AttributeError, OSError) as error:
         raise UserError(f"model {str(directory)!r}: config.json cannot be read ({error})") from None
-    if kind not in ("skymoe", "llava"):
-        raise UserError(f"model {str(directory)!r} is of type {kind!r}: only skymoe and llava can be read")
+    if kind not in KINDS:
+        raise UserError(f"model {str(directory)!r} is of type {kind!r}: only {', '.join(KINDS)} can be read")
     return kind
 
 
 def _read(directory: Path, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
     import transformers
 
-    import skymoe.models.skymoe as ours
+    import skymoe.models as models
 
     model_class: Any = transformers.LlavaForConditionalGeneration
     processor_class: Any = transformers.LlavaProcessor
     if kind == "skymoe":
-        model_class, processor_class = ours.SkyMoeForConditionalGeneration, ours.SkyMoeProcessor
+        model_class, processor_class = (
+            models.skymoe.SkyMoeForConditionalGeneration,
+            models.skymoe.SkyMoeProcessor,
+        )
+    elif kind == "rsmoe":
+        model_class, processor_class = models.rsmoe.RsMoeForConditionalGeneration, models.rsmoe.RsMoeProcessor
     try:
         # sdpa takes masks of our own and has fast kernels everywhere.
         model = model_class.from_pretrained(

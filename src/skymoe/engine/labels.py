@@ -68,16 +68,16 @@ def label_log_probabilities(rows: Rows, logits_RV: Tensor, trie: Trie) -> Tensor
     predicting = torch.tensor([node + 1 for node, _ in trie.edges], device=device)
     predicted = torch.tensor([token for _, token in trie.edges], device=device)
     owners = torch.tensor(trie.owners, device=device)
-    hidden_RND = None
+    hidden = None
     if trie.tokens:
         ids, depths = torch.tensor(trie.tokens, device=device), torch.tensor(trie.depths, device=device)
-        hidden_RND = rows.look(ids, depths, trie.lineage().to(device))
+        hidden = rows.look(ids, depths, trie.lineage().to(device))
     scores = []
     # Row by row: with a large vocabulary the logits of all rows at once would fill the memory.
     for row in range(len(logits_RV)):
         logits = logits_RV[row : row + 1]
-        if hidden_RND is not None:
-            logits = torch.cat([logits, rows.decoder.logits(hidden_RND[row])])
+        if hidden is not None:
+            logits = torch.cat([logits, rows.logits(hidden[row], row)])
         edges_E = logits.log_softmax(dim=-1)[predicting, predicted]
         scores.append(torch.zeros(trie.size, device=device).index_add_(0, owners, edges_E))
     return torch.stack(scores)

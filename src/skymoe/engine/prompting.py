@@ -5,7 +5,7 @@ Users' words are never markup: a special token spelt out in a question is broken
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
@@ -17,10 +17,12 @@ Messages = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``prefix``: all tokens up to the picture's last visual token; ``question``: the rest, up to the answer."""
+    """``prefix``: all tokens up to the picture's last visual token; ``question``: the rest, up to the answer;
+    ``text``: the conversation as the chat template wrote it."""
 
     prefix: tuple[int, ...]
     question: tuple[int, ...]
+    text: str = field(default="", compare=False)
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -57,9 +59,10 @@ class Prompter:
         Raises:
             UserError: where the question is longer than the model can read.
         """
-        tokens = self._tokens(self._cleaned(messages), add_generation_prompt=True)
+        text = self._text(self._cleaned(messages), add_generation_prompt=True)
+        tokens = self._tokens(text)
         cut = len(tokens) - tokens[::-1].index(self.image_id)
-        prompt = Prompt(self._expanded(tokens[:cut]), tuple(tokens[cut:]))
+        prompt = Prompt(self._expanded(tokens[:cut]), tuple(tokens[cut:]), text)
         if len(prompt.tokens) > self.longest:
             room = self.longest - len(prompt.prefix)
             raise UserError(
@@ -70,11 +73,11 @@ class Prompter:
     def answers(self, messages: Messages, texts: tuple[str, ...], stop: int) -> list[tuple[int, ...]]:
         """For each text the tokens the model would have to say, the end token ``stop`` included."""
         cleaned = self._cleaned(messages)
-        asked = self._tokens(cleaned, add_generation_prompt=True)
+        asked = self._tokens(self._text(cleaned, add_generation_prompt=True))
         found = []
         for text in texts:
             turn = {"role": "assistant", "content": [{"type": "text", "text": self.plain(text)}]}
-            full = self._tokens([*cleaned, turn], add_generation_prompt=False)
+            full = self._tokens(self._text([*cleaned, turn], add_generation_prompt=False))
             assert full[: len(asked)] == asked, (
                 "the chat template must render the question the same with an answer"
             )
@@ -91,8 +94,10 @@ class Prompter:
             {**message, "content": [part(content) for content in message["content"]]} for message in messages
         ]
 
-    def _tokens(self, messages: Messages, **options: Any) -> list[int]:
-        text = self.processor.apply_chat_template(messages, tokenize=False, **options)
+    def _text(self, messages: Messages, **options: Any) -> str:
+        return self.processor.apply_chat_template(messages, tokenize=False, **options)
+
+    def _tokens(self, text: str) -> list[int]:
         # Some templates write the begin token themselves; it must not come twice.
         begin = self.tokenizer.bos_token
         written = bool(begin) and text.startswith(begin)

@@ -17,6 +17,7 @@ from torch import Tensor
 from skymoe.engine.answering import One, SkyMoe
 from skymoe.engine.opened import opened
 from skymoe.engine.prompting import Messages, Prompter
+from skymoe.engine.single import SingleDecoder
 from skymoe.models.moe import expert_load, record_routing
 from skymoe.tasks import Query, get_task
 
@@ -62,10 +63,12 @@ def route(
 ) -> list[Routed]:
     """The routing of questions, pairwise with pictures, while ``texts`` are given as answers; one pass for all.
 
-    ``wordings`` draw how each question is put (None: the canonical wording). Empty where the model is dense.
+    ``wordings`` draw how each question is put (None: the canonical wording). Empty where the decoder has no mixture
+    layers: a dense model, or RS-MoE, whose experts are whole decoders.
     """
     config: Any = model.model.config
-    if not getattr(config, "num_experts", 0) or not queries:
+    decoder = model.decoder
+    if not isinstance(decoder, SingleDecoder) or not getattr(config, "num_experts", 0) or not queries:
         return []
     # The same picture in several questions passes through the tower once.
     seen = {key: opened(one) for key, one in {id(one): one for one in images}.items()}
@@ -79,19 +82,19 @@ def route(
         sequences.append((*prompt.tokens, *answer[:-1]))
         parts.append(_parts(model.prompter, prompt.tokens, len(prompt.question), len(answer) - 1))
     longest = max(map(len, sequences))
-    device = model.decoder.device
+    device = decoder.device
     # Filled up at the end: nothing looks ahead, so what is there does not see it.
     ids_BS = torch.tensor([[*s, *[s[-1]] * (longest - len(s))] for s in sequences], device=device)
     visual_BS = torch.zeros_like(ids_BS, dtype=torch.bool)
     for row, sequence in enumerate(sequences):
         visual_BS[row, : len(sequence)] = ids_BS[row, : len(sequence)] == model.prompter.image_id
-    embeds_BSD = model.decoder.embed(ids_BS)
+    embeds_BSD = decoder.embed(ids_BS)
     pixels = model.prefixes.pixels(list(seen.values()))
     features = list(model.model.get_image_features(pixel_values=pixels).pooler_output)
     told = torch.cat([features[places[id(one)]] for one in images])
     embeds_BSD[visual_BS] = told.to(embeds_BSD.dtype)
     with record_routing() as recorded:
-        model.decoder.hidden(embeds_BSD, model.prefixes.instruction(prompts))
+        decoder.through(embeds_BSD, decoder.instruction(prompts))
     logits_BLSE = (
         torch.stack([one.float().cpu() for one in recorded]).unflatten(1, ids_BS.shape).transpose(0, 1)
     )

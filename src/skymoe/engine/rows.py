@@ -1,6 +1,6 @@
 """Sequences under decoding: R rows that continue remembered prefixes, each as if it were alone.
 
-Shapes: R rows, S new tokens, L slots used so far, N looked-ahead tokens, D hidden size, V vocabulary, H heads.
+Shapes: R rows, S new tokens, L slots used so far, N looked-ahead tokens, V vocabulary, H heads; "…" as in `decoder.py`.
 Questions of different lengths are padded on the left, between prefix and question; the padding is masked out and the
 positions skip it, so that a row's numbers are those of the plain, unpadded sequence.
 """
@@ -8,61 +8,13 @@ positions skip it, so that a row's numbers are those of the plain, unpadded sequ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from skymoe.models.moe import TokenRouter
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """What the decoder remembers of one picture: per layer the keys and values (1, H, P, head size)."""
-
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
-    instruction: Tensor | None = None  # (1, D), for routers that read the instruction
-
-    @property
-    def length(self) -> int:
-        return self.keys[0].shape[2]
-
-    @property
-    def bytes(self) -> int:
-        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
-
-
-class Decoder:
-    """The language model below the generation interface: embeddings in, hidden states and logits out."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.language_model = model.model.language_model
-        self.embed = model.get_input_embeddings()
-        self.head = model.lm_head
-        self.routers = [module for module in model.modules() if isinstance(module, TokenRouter)]
-
-    @property
-    def device(self) -> torch.device:
-        return self.embed.weight.device
-
-    @property
-    def conditioned(self) -> bool:
-        """Whether the routers read the instruction: then a prefix belongs to one question only."""
-        return any(router.instruction_weight is not None for router in self.routers)
-
-    def hidden(self, embeds_RSD: Tensor, instruction_RD: Tensor | None, **inputs: Any) -> Tensor:
-        """Last hidden states (R, S, D)."""
-        for router in self.routers:
-            router.instruction_BD = instruction_RD
-        return self.language_model(inputs_embeds=embeds_RSD, use_cache=True, **inputs).last_hidden_state
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Logits in float32, whatever the model's dtype: probabilities are summed up over many tokens."""
-        return self.head(hidden).float()
+from skymoe.engine.decoder import Decoder, Prefix
 
 
 class _Room(CacheLayerMixin):
@@ -128,8 +80,8 @@ class Rows:
         self.visible_RL = torch.zeros(len(prefixes), start + room, dtype=torch.bool, device=device)
         self.visible_RL[:, :start] = True
         self.position_R = torch.full((len(prefixes),), start, device=device)
-        given = [prefix.instruction for prefix in prefixes if prefix.instruction is not None]
-        self.instruction_RD = torch.cat(given) if given else None
+        given = [prefix.state for prefix in prefixes if prefix.state is not None]
+        self.state = torch.cat(given) if given else None
 
     @property
     def used(self) -> int:
@@ -148,12 +100,12 @@ class Rows:
         self.visible_RL[:, self.used : end] = slots_S >= pads_R1
         causal_SL = torch.arange(end, device=device) <= self.used + slots_S[:, None]
         mask_RSL = self.visible_RL[:, None, :end] & causal_SL
-        hidden_RSD = self._run(ids_RS, positions_RS, mask_RSL)
+        hidden = self._run(ids_RS, positions_RS, mask_RSL)
         self.position_R = positions_RS[:, -1] + 1
-        return self.decoder.logits(hidden_RSD[:, -1])
+        return self.decoder.logits(hidden[:, -1], self.state)
 
     def look(self, ids_N: Tensor, depth_N: Tensor, sees_NN: Tensor) -> Tensor:
-        """Hidden states (R, N, D) of N tokens tried out after every row; the rows stay where they were.
+        """Hidden states (R, N, …) of N tokens tried out after every row; the rows stay where they were.
 
         Each token sees its row and those of the N that ``sees_NN`` says; ``depth_N`` of them come before it.
         """
@@ -162,12 +114,16 @@ class Rows:
         ids_RN = ids_N.expand(rows, count)
         positions_RN = self.position_R[:, None] + depth_N
         past_RNL = self.visible_RL[:, None, :start].expand(rows, count, start)
-        hidden_RND = self._run(
+        hidden = self._run(
             ids_RN, positions_RN, torch.cat([past_RNL, sees_NN.expand(rows, count, count)], dim=-1)
         )
         for layer in self.layers:
             layer.used = start
-        return hidden_RND
+        return hidden
+
+    def logits(self, hidden: Tensor, row: int) -> Tensor:
+        """Logits (N, V) of what follows tokens that were tried out after a row, from their hidden states (N, …)."""
+        return self.decoder.logits(hidden, None if self.state is None else self.state[row : row + 1])
 
     def select(self, rows: Sequence[int], since: int = 0) -> None:
         """Go on with these rows, in this order, repeated or dropped; slots before ``since`` are known to be equal."""
@@ -177,13 +133,13 @@ class Rows:
         for layer in self.layers:
             layer.select(index, since)
         self.visible_RL, self.position_R = self.visible_RL[index], self.position_R[index]
-        if self.instruction_RD is not None:
-            self.instruction_RD = self.instruction_RD[index]
+        if self.state is not None:
+            self.state = self.state[index]
 
     def _run(self, ids_RS: Tensor, positions_RS: Tensor, mask_RSL: Tensor) -> Tensor:
         return self.decoder.hidden(
-            self.decoder.embed(ids_RS),
-            self.instruction_RD,
+            ids_RS,
+            self.state,
             position_ids=positions_RS,
             attention_mask=mask_RSL[:, None],
             past_key_values=self.cache,

@@ -43,7 +43,7 @@ class ChatError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """One question on one picture (the bytes of its file); with `explain` (beside the protocol) the experts' reports."""
+    """One question on one picture (the bytes of its file); `explain`, beside the protocol: with reports of experts."""
 
     question: str
     picture: bytes

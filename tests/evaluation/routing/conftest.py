@@ -33,7 +33,7 @@ def by_task(asked: Sequence[Asked]) -> SkyMoe:
     model, processor = build(num_experts=len(TASKS), router_conditioning="instruction")
     engine = SkyMoe(model, processor, name="by-task")
     prompts = [engine.prompter.prompt(get_task(one.query.task).messages(one.query)) for one in asked]
-    pooled = engine.prefixes.instruction(prompts)
+    pooled = engine.decoder.instruction(prompts)
     assert pooled is not None
     wanted = torch.eye(len(TASKS))[[list(TASKS).index(one.query.task) for one in asked]]
     solved = torch.linalg.lstsq(pooled.double(), wanted.double(), driver="gelsd").solution.T.float()

@@ -13,7 +13,7 @@ from skymoe.evaluation.engines.asking import Asking
 from skymoe.evaluation.predictions import Engine
 
 ENGINES = ("auto", "skymoe", "transformers", "endpoint")
-OURS = ("skymoe", "llava")
+OURS = ("skymoe", "rsmoe", "llava")
 """Kinds of checkpoints that our own engine reads, with typed answers."""
 
 
