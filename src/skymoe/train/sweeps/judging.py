@@ -26,8 +26,8 @@ def can_be_judged(sweep: Sweep) -> None:
         state = benchmark.state()
         if not state.found:
             raise UserError(
-                f"judge: the data of {benchmark.name} are not there (missing: {', '.join(state.missing)}); leave it out, or see "
-                "skymoe data list"
+                f"judge: the data of {benchmark.name} are not there (missing: {', '.join(state.missing)}); "
+                "leave it out, or see skymoe data list"
             )
 
 

@@ -131,7 +131,7 @@ class Running:
         record = {
             "cell": dict(run.cell.labels),
             "seed": run.seed,
-            "start": _weights(start),
+            "start": weights,
             "recipe": run.recipe,
         }
         writing.replace(run.folder / RECORD, json.dumps(record, indent=1) + "\n")

@@ -50,7 +50,7 @@ class Axis(Section):
         for label, value in self.values.items():
             if self.setting is None and not isinstance(value, dict):
                 raise ValueError(
-                    f"axis {self.name!r}: {label} is {value!r}; name a setting, or make each value a mapping of settings"
+                    f"axis {self.name!r}: {label} is {value!r}; name a setting, or make it a mapping of settings"
                 )
         return self
 
