@@ -25,7 +25,7 @@ def test_a_page_gets_frame_and_look_and_adds_its_own(tmp_path: Path) -> None:
     page = rendered(tmp_path, "<p>{{ said }}</p>", said="<script>\x07\u202e")
     assert "<p>&lt;script&gt;\\u0007\\u202e</p>" in page
     assert "default-src 'none'" in page
-    shared = (SOURCE / "pages" / "page.css").read_text()
+    shared = (SOURCE / "pages" / "page.css").read_text().strip()
     assert shared in page
     assert page.index(shared) < page.index("b { color: red }")
 
