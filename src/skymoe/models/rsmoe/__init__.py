@@ -9,6 +9,7 @@ from .generation_rsmoe import RsMoeForConditionalGeneration, RsMoeOutput
 from .instruction_router import Told
 from .modeling_rsmoe import Encoded, RsMoeModel, RsMoePreTrainedModel
 from .processing_rsmoe import RsMoeProcessor
+from .sizes import known_config, parameter_counts
 from .specialising import specialise
 from .sub_tasks import plain_task, task_tokens, worded_task
 
@@ -31,6 +32,8 @@ __all__ = [
     "RsMoeProcessor",
     "Told",
     "explain",
+    "known_config",
+    "parameter_counts",
     "plain_task",
     "specialise",
     "task_tokens",

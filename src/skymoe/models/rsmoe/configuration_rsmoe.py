@@ -92,6 +92,8 @@ class RsMoeConfig(PreTrainedConfig):
         qformer.pad_token_id = text.pad_token_id
         if not self.tie_word_embeddings and text.tie_word_embeddings:
             self.tie_word_embeddings = True
+        for name in ("expert_names", "expert_tasks", "lora_targets", "prompt_head_ids", "word_separator_ids"):
+            setattr(self, name, list(getattr(self, name)))  # as they come back from a file
         count = len(self.expert_names)
         if count and not self.expert_tasks:
             if count > len(EXPERT_TASKS):

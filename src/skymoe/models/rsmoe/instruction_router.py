@@ -66,7 +66,11 @@ class InstructionRouter(nn.Module):
         self.prompt_start = nn.Parameter(torch.empty(self.experts, config.prompt_length, width))
         self.weight = nn.Parameter(torch.zeros(width))
         self.weight_start = nn.Parameter(torch.zeros(self.experts))
-        self.words = nn.ModuleList(nn.Linear(width, len(words)) for words in config.prompt_words)
+        self.longest = max((len(words) for words in config.prompt_words), default=0)
+        # A linear layer of no outputs would warn; where nobody has words, there is none.
+        self.words = nn.ModuleList(
+            nn.Linear(width, len(words)) for words in config.prompt_words if self.longest
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -101,9 +105,12 @@ class InstructionRouter(nn.Module):
         return prompts_BEPD, weights_BE, self._word_logits(head_BED)
 
     def _word_logits(self, head_BED: Tensor) -> Tensor:
-        most = max((layer.out_features for layer in self.words), default=0)
+        if not self.longest:
+            return head_BED.new_empty(*head_BED.shape[:2], 0, dtype=torch.float32)
         logits = [layer(head_BED[:, e]).float() for e, layer in enumerate(self.words)]
-        return torch.stack([F.pad(one, (0, most - one.shape[1]), value=NO_WORD) for one in logits], dim=1)
+        return torch.stack(
+            [F.pad(one, (0, self.longest - one.shape[1]), value=NO_WORD) for one in logits], dim=1
+        )
 
 
 class CommonPrompt(nn.Module):
