@@ -94,8 +94,13 @@ def check_corpus(
     with progress() as watch:
         report = check(corpus, workers=workers, watch=watch)
         if leakage:
-            from skymoe.data.corpus.leakage import find_leaks, write_exclusions
+            from skymoe.data.corpus.leakage import benchmark_splits, find_leaks, write_exclusions
 
+            # Whoever asks for nothing in particular shall not lose the rest of the report.
+            leakage = bool(against or exclusions or benchmark_splits((), root)[0])
+            if not leakage:
+                typer.echo("leakage: no data set with test pictures is here to compare with", err=True)
+        if leakage:
             found = find_leaks(corpus, against or (), root=root, workers=workers, watch=watch)
             if exclusions is not None:
                 write_exclusions(found["leaks"], exclusions)
