@@ -2,10 +2,11 @@
 
     python benchmarks/augment.py [--pictures 64] [--side 512] [--objects 24] [--rounds 5] [--albumentations]
 
-All mask the same objects of the same drawn pictures and take turns in each round; the best round counts, as on a
-shared machine that is the one least disturbed. "mask" is the masking alone, from pixels to pixels. "cutout" is ours
-with everything that makes it honest: drawing r, choosing objects that overlap no other, the new annotation. "checked"
-adds encoding, decoding and the independent checker, which is what `skymoe augment` does for each picture it keeps.
+All mask the same objects of the same drawn pictures and take turns in each round; the best round counts. Time is the
+process's own computing time, so that other work on the machine does not count. "mask" is the masking alone, from
+pixels to pixels. "cutout" is ours with everything that makes it honest: drawing r, choosing objects that overlap no
+other, the new annotation. "checked" adds encoding, decoding and the independent checker, which is what `skymoe
+augment` does for each picture it keeps.
 albumentations is no dependency of SkyMoE: `--albumentations` runs the comparison in an environment of its own, built
 once in `.cache/bench-albumentations`.
 """
@@ -164,9 +165,9 @@ def main() -> None:
     best = dict.fromkeys(runs, 0.0)
     for number in range(options.rounds):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = time.process_time()
             made = run()
-            best[name] = max(best[name], made / (time.perf_counter() - start))
+            best[name] = max(best[name], made / (time.process_time() - start))
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
     result = {
         "benchmark": "augment",

@@ -21,3 +21,4 @@ def test_it_measures_a_small_build(tmp_path: Path, pixels: bool) -> None:
     assert found["pictures"] == 20
     assert found["items_made"] >= found["items"] > 100
     assert found["seconds"] > 0
+    assert found["cpu_seconds"] > 0
