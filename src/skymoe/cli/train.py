@@ -25,7 +25,10 @@ def train(
         typer.Option("--set", help="Change a value of the file: --set stages.0.steps=100, --set seeds=[1,2]"),
     ] = None,
     show: Annotated[
-        bool, typer.Option("--list", "--dry-run", help="Train nothing: check it, say what is done and what is not.")
+        bool,
+        typer.Option(
+            "--list", "--dry-run", help="Train nothing: check it, say what is done and what is not."
+        ),
     ] = False,
 ) -> None:
     """Train a model by a recipe; run it again to continue where it stopped.
@@ -52,7 +55,9 @@ def train(
         for stage in loaded.stages:
             done = (loaded.output / stage.name / "model").is_dir()
             long = f"{stage.steps:,} steps" if stage.steps is not None else f"{stage.epochs:g} epochs"
-            typer.echo(f"{'done' if done else 'to do':8}{stage.name} ({stage.kind}, {long} of {stage.batch_size})")
+            typer.echo(
+                f"{'done' if done else 'to do':8}{stage.name} ({stage.kind}, {long} of {stage.batch_size})"
+            )
         return
     from skymoe.train.stages import Training
 
@@ -78,9 +83,8 @@ def _sweep(path: Path, overrides: list[str] | None, show: bool, first: bool) -> 
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     try:
-        with progress(console, ended="answers") as watch:
-            running = Running(sweep, say, watch)
-            table = running.run()
+        running = Running(sweep, say, lambda: progress(console, ended="answers"))
+        table = running.run()
     except KeyboardInterrupt:
         say(f"Stopped. The same command continues; what is there is in {sweep.output}.")
         raise typer.Exit(130) from None
@@ -97,13 +101,14 @@ def _list(running: Running) -> None:
     for run, state in zip(running.runs, states, strict=True):
         detail = f" ({state.detail})" if state.detail else ""
         typer.echo(f"{state.word:10}{run.text}{detail}")
-    done = sum(state.word == "done" for state in states)
+    finished = sum(state.word == "done" for state in states)
     asked = ", ".join(one.title for one in running.sweep.judge)
-    typer.echo(f"{len(states)} runs in {running.sweep.output}, {done} done; judged on {asked}")
+    typer.echo(f"{len(states)} runs in {running.sweep.output}, {finished} done; judged on {asked}")
 
 
 def _show(running: Running) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from skymoe.train.sweeps import writing
     from skymoe.train.sweeps.table import make_table
@@ -114,7 +119,7 @@ def _show(running: Running) -> None:
         grid.add_column(head, justify="left" if place < len(running.sweep.axes) else "right")
     for title, rows in writing.lines(table):
         if title:
-            grid.add_row(f"[italic]{title}[/italic]")
+            grid.add_row(Text(title, style="italic"))
         for row in rows:
-            grid.add_row(*row)
+            grid.add_row(*map(Text, row))
     output(highlight=False).print(grid)

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -39,15 +40,16 @@ class State:
 
 
 class Running:
-    """`run()` makes everything that is missing; `say` is told each step in one line, `watch` each judgement."""
+    """`run()` makes everything that is missing; `say` is told each step in one line, `watching` opens the bars of one
+    judgement (training has its own)."""
 
     def __init__(
         self,
         sweep: Sweep,
         say: Callable[[str], None] = lambda line: None,
-        watch: Watch = lambda name, questions: lambda done: None,
+        watching: Callable[[], AbstractContextManager[Watch]] = lambda: nullcontext(_unwatched),
     ) -> None:
-        self.sweep, self.say, self.watch = sweep, say, watch
+        self.sweep, self.say, self.watching = sweep, say, watching
         self.runs = runs(sweep)
         self._first: Recipe | None = shared_recipe(sweep)
         self._took: list[float] = []
@@ -121,9 +123,13 @@ class Running:
             _train(checked(run.recipe, self._layers(run, start), run.text))
         self.say(f"{called}: judging")
         # The others wait: who asks needs the model whole, and no collective call is under way.
-        by_one(lambda: judging.judge(self.sweep, run, model, self.watch))
+        by_one(lambda: self._judge(run, model))
         if not self.sweep.keep_models:
             by_one(lambda: shutil.rmtree(model))
+
+    def _judge(self, run: Run, model: Path) -> None:
+        with self.watching() as watch:
+            judging.judge(self.sweep, run, model, watch)
 
     def _begin(self, run: Run, weights: str | None) -> None:
         """The run's folder: its record, and the shared stages as links."""
@@ -175,6 +181,10 @@ class Running:
         if start is None:
             return run.recipe["model"]["text"].get("num_hidden_layers")
         return _config(start).get("text_config", {}).get("num_hidden_layers")
+
+
+def _unwatched(name: str, questions: int | None) -> Callable[[int], None]:
+    return lambda done: None
 
 
 def by_one(work: Callable[[], Any]) -> None:
