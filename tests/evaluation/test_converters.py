@@ -111,6 +111,7 @@ def test_vrsbench_questions_captions_and_judged_files(tmp_path: Path) -> None:
         "3",
         "object quantity",
     )
+    assert score_records("vqa", [record]).metrics["oa"]["value"] == 1  # "three" is 3 there, too
     (record,) = read(tmp_path, [{**base, "answer": "Two."}], "count", "vrsbench").records
     assert record["reference"] == 3
     assert 'its reference "some" is no number' in said(
@@ -166,6 +167,8 @@ def test_earthdial_lines_of_all_kinds(tmp_path: Path) -> None:
     rows: list[Row] = [{"question": "q", "answer": "yes", "annotation": "no", "vqa_type": "presence"}] * 2
     found_lines = read(tmp_path, rows, "vqa", "earthdial")
     assert [record["id"] for record in found_lines.records] == ["1", "2"]
+    quoted = [{**rows[0], "vqa_type": '"presence"'}]
+    assert read(tmp_path, quoted, "vqa", "earthdial").records[0]["question_type"] == "presence"
     rows = [{"question": "q", "question_id": "a", "answer": "Farmland", "annotation": "Farmland"}]
     assert read(tmp_path, rows, "classify", "earthdial").records[0]["labels"] == ["Farmland"]
 

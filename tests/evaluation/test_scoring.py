@@ -130,3 +130,12 @@ def test_the_paper_protocol_is_another_set_of_rules() -> None:
         score_records("count", counts, protocol="coco")
     with pytest.raises(UserError, match="choose standard or paper"):
         require("count", "coco")
+
+
+def test_spice_is_refused_where_it_means_nothing_and_said_where_it_cannot_run() -> None:
+    with pytest.raises(UserError, match="SPICE judges captions by protocol standard, not count"):
+        score_records("count", [{"id": 1, "prediction": "1", "reference": 1}], spice=True)
+    record = {"id": 1, "prediction": "a field", "references": ["a green field ."]}
+    found = score_records("caption", [record], spice=True)
+    assert ("spice" in found.metrics) != ("spice" in found.notes)
+    assert "spice" not in score_records("caption", [record]).notes

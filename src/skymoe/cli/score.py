@@ -59,6 +59,13 @@ def score(
             "(0, 1-10, 11-100, 101-1000, more), as areas always are; for RSVQA-LR with its raw counts: count."
         ),
     ] = None,
+    spice: Annotated[
+        bool,
+        typer.Option(
+            "--spice",
+            help="caption: SPICE too, where its parts are there (Java 8, Stanford's models); else it says why not.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Score predictions by fixed rules, with a 95 % interval beside every number.
@@ -76,13 +83,15 @@ def score(
         raise UserError(f"unknown box notation {boxes!r}: choose one of {', '.join(NOTATIONS)}")
     if details is not None and details.resolve() in (file.resolve(), references and references.resolve()):
         raise UserError(f"--details {details} is a file that is read: name another")
+    if spice and (task, protocol) != ("caption", "standard"):
+        raise UserError("--spice is for captions by protocol standard: leave it out")
     require(task, protocol)
     lines, notation = _read(task, file, convert, references, labels, image_size, skip_invalid, boxes)
     by_class = _names(binned, "--binned")
     for record in lines.records:
         if by_class and record.get("question_type") in by_class:
             record["binned"] = True
-    found = score_records(task, lines.records, protocol=protocol, boxes=notation, seed=seed)
+    found = score_records(task, lines.records, protocol=protocol, boxes=notation, seed=seed, spice=spice)
     if details is not None:
         _write(details, found.items)
     said = dict(lines.notes)

@@ -65,7 +65,10 @@ class Converter:
         if self.task == "caption":
             return {**record, "references": truth if isinstance(truth, list) else [truth]}
         if self.task == "vqa":
-            kinds = [line[key] for key in _TYPES if isinstance(line.get(key), str) and line[key]]
+            # EarthDial's shards hold texts within quotation marks, which its script takes off elsewhere.
+            kinds = [
+                kind for key in _TYPES if isinstance(line.get(key), str) and (kind := line[key].strip('" '))
+            ]
             labels = {"labels": line["labels"]} if "labels" in line else {}
             return {**record, "reference": _as_text(truth), "question_type": [*kinds, "all"][0], **labels}
         if self.task == "count":

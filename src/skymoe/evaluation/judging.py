@@ -83,9 +83,11 @@ def caption_items(texts: Sequence[str], per_image: Mapping[str, Sequence[float]]
     ]
 
 
-def _captions(records: Sequence[Record], boxes: str, seed: int) -> Verdict:
+def captions(records: Sequence[Record], boxes: str, seed: int, *, with_spice: bool = False) -> Verdict:
+    """The verdict on captions; SPICE is no part of the protocol, and stands beside it where it is asked for."""
     texts = [record["prediction"] for record in records]
-    found = caption.evaluate(texts, [record["references"] for record in records], seed=seed)
+    references = [record["references"] for record in records]
+    found = caption.evaluate(texts, references, seed=seed, with_spice=with_spice)
     return Verdict(found.metrics, caption_items(texts, found.per_image), notes=found.notes)
 
 
@@ -174,7 +176,7 @@ def items_of(parsed: Sequence[Any], right: Sequence[bool]) -> list[dict[str, Any
 
 
 STANDARD: dict[str, Judge] = {
-    "caption": _captions,
+    "caption": captions,
     "vqa": _questions,
     "count": _counts,
     "ground": _boxes,

@@ -149,6 +149,11 @@ def _one(
     fresh: bool,
     watch: Watch,
 ) -> dict[str, Any]:
+    made_for = getattr(engine, "tasks", None)  # of models of others nobody knows
+    if made_for is not None and benchmark.task not in made_for:
+        raise UserError(
+            f"{model['name']} was not made for {benchmark.task}, only for {', '.join(sorted(made_for))}"
+        )
     items, folder = prepare(benchmark, out, settings.split, settings.limit, settings.seed, root)
 
     def run(name: str, **options: Any) -> list[dict[str, Any]]:
@@ -219,6 +224,7 @@ def _describe(benchmark: Benchmark, items: Sequence[Item], settings: Settings) -
         "published": benchmark.published,
         "subset": settings.limit is not None,
         "note": benchmark.note,
+        "prompt": benchmark.prompt,
     }
 
 

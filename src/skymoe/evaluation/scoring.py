@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import skymoe
 from skymoe.errors import UserError
 from skymoe.evaluation.intervals import Metrics
-from skymoe.evaluation.judging import STANDARD, Judge, Record
+from skymoe.evaluation.judging import STANDARD, Judge, Record, captions
 from skymoe.evaluation.judging_paper import PAPER, paper_implementation
 from skymoe.evaluation.metrics import caption
 
@@ -83,16 +84,21 @@ def score_records(
     protocol: str = "standard",
     boxes: str = "geochat",
     seed: int = 0,
+    spice: bool = False,
 ) -> Score:
     """Score prediction lines of one task; an answer that cannot be read is wrong and stays in the denominator.
 
     ``boxes`` is the notation of grounding answers (:func:`skymoe.boxes.parse_boxes`); "auto" is decided once for all
-    records. ``seed`` is the bootstrap's. Raises UserError for an unknown protocol or notation, and where a metric's
-    package is missing.
+    records. ``seed`` is the bootstrap's. ``spice`` adds SPICE to captions where it can be computed; where it cannot,
+    the notes say why. Raises UserError for an unknown protocol or notation, for SPICE of anything but captions by
+    protocol standard, and where a metric's package is missing.
     """
     assert records, "nothing to score"
     check_protocol(protocol)
-    verdict = JUDGES[protocol][task](records, boxes, seed)
+    if spice and (task, protocol) != ("caption", "standard"):
+        raise UserError(f"SPICE judges captions by protocol standard, not {task} by {protocol}: leave it out")
+    judge = partial(captions, with_spice=True) if spice else JUDGES[protocol][task]
+    verdict = judge(records, boxes, seed)
     items = [
         {"id": record.get("id", number), **item}
         for number, (record, item) in enumerate(zip(records, verdict.items, strict=True))

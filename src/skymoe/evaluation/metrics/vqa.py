@@ -16,6 +16,8 @@ from skymoe.tasks.vqa import normalise_answer
 
 NUMBERS = frozenset(("count", "area"))
 """Question types that much of the literature leaves out of its averages."""
+COUNTS = frozenset(("count", "counting", "object quantity"))
+"""Question types whose answers are compared as numbers, as RSVQA and VRSBench call them."""
 BINNED = frozenset(("area",))
 """Question types whose references are always judged by class; any other is where the reference names a class."""
 
@@ -41,7 +43,7 @@ def is_correct(
         return False
     if wanted_bin := given_bin(wanted) if kind in binned else read_bin(wanted):
         return given_bin(given) == wanted_bin
-    if kind == "count" and (number := parse_count(wanted)) is not None:
+    if kind.lower() in COUNTS and (number := parse_count(wanted)) is not None:
         return parse_count(given) == number
     if labels:
         found = find_labels(given, labels)

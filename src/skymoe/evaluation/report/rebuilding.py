@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ def rebuild(
     if trained_on is not None:
         report["model"] = {**report["model"], "trained_on": sorted(trained_on)}
     for name, result in report["results"].items():
+        if "prompt" not in result:  # reports did not always say it
+            with suppress(UserError):
+                result["prompt"] = get_benchmark(name).prompt
         path = run / name / "predictions.jsonl"
         try:
             records = read_predictions(path)

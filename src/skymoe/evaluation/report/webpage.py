@@ -120,6 +120,7 @@ def _card(place: int, name: str, result: dict[str, Any], folder: Path | None) ->
         "task": result["task"],
         "task_title": TASKS.get(result["task"], result["task"]),
         "title": result["title"],
+        "prompt": result.get("prompt", ""),
         "n": result["n"],
         "size": size(result),
         "pictures": result["pictures"],
