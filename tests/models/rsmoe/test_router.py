@@ -89,3 +89,13 @@ def test_without_a_router_all_experts_have_one_prompt_and_one_weight() -> None:
     assert encoded.weights.tolist() == [[pytest.approx(1 / 3)] * 3]
     assert model.told(encoded) == [[[], [], []]]
     assert model.find(encoded).shape == (1, 3, 5)
+
+
+@torch.no_grad()
+def test_features_may_be_brought_to_the_q_formers_width_first() -> None:
+    plain, narrow = rsmoe(), rsmoe(feature_width=16)
+    assert narrow.config.qformer_config.encoder_hidden_size == 16
+    assert narrow.model.feature_projector.weight.shape == (16, 24)
+    assert "model.feature_projector.weight" not in plain.state_dict()
+    base = narrow.encode(pixels(1), instruction()).visual
+    assert (base - narrow.encode(pixels(1, seed=1), instruction()).visual).abs().max() > 1e-4

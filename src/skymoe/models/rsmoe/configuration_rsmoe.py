@@ -30,6 +30,8 @@ class RsMoeConfig(PreTrainedConfig):
         num_query_tokens: visual tokens Q that the Q-Former makes of a picture.
         vision_feature_layer: hidden state of the tower that is read; None for its last, normalised output.
         vision_feature_select_strategy: "full", or "default" to drop the tower's first token.
+        feature_width: width to which one linear layer brings the tower's features before the Q-Former reads them; None
+            for none. Else a small Q-Former on wide tokens spends most of its weights on reading them in each layer.
         expert_names: the experts' names; their number is E.
         expert_tasks: what each expert is asked, a text with "[… {words} …]" (see `EXPERT_TASKS`).
         prompt_words: for each expert the words that the router may tell it (may be empty).
@@ -59,6 +61,7 @@ class RsMoeConfig(PreTrainedConfig):
     image_token_index: int = 32000
     vision_feature_layer: int | None = None
     vision_feature_select_strategy: str = "full"
+    feature_width: int | None = None
     num_query_tokens: int = 32
     expert_names: list[str] | tuple[str, ...] = ()
     expert_tasks: list[str] | tuple[str, ...] = ()
@@ -87,7 +90,7 @@ class RsMoeConfig(PreTrainedConfig):
         qformer: Any = self.qformer_config
         vision: Any = self.vision_config
         # The Q-Former reads the tower's features and the instruction's tokens in the decoder's own vocabulary.
-        qformer.encoder_hidden_size = vision.hidden_size
+        qformer.encoder_hidden_size = self.feature_width or vision.hidden_size
         qformer.vocab_size = text.vocab_size
         qformer.pad_token_id = text.pad_token_id
         if not self.tie_word_embeddings and text.tie_word_embeddings:

@@ -6,6 +6,8 @@ tokens, V vocabulary, D hidden size.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,22 +106,23 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
         findings_BEF = torch.full(shape, pad_id(config), device=embeds.device)
         ended_BE = torch.zeros(shape[:2], dtype=torch.bool, device=embeds.device)
         position_ids = _positions(mask_BEL)
-        for place in range(config.finding_length):
-            outputs = self.model(
-                embeds,
-                attention_mask=mask_BEL,
-                position_ids=position_ids,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            token_BE = self.lm_head(outputs.last_hidden_state[:, -1]).argmax(dim=-1)
-            ended_BE |= torch.isin(token_BE, end)
-            if bool(ended_BE.all()):
-                break
-            findings_BEF[..., place] = token_BE.masked_fill(ended_BE, pad_id(config))
-            embeds = embed(findings_BEF[..., place])[:, :, None]
-            mask_BEL = F.pad(mask_BEL, (0, 1), value=1)
-            position_ids = position_ids[..., -1:] + 1
+        with _answering(self):
+            for place in range(config.finding_length):
+                outputs = self.model(
+                    embeds,
+                    attention_mask=mask_BEL,
+                    position_ids=position_ids,
+                    past_key_values=cache,
+                    use_cache=True,
+                )
+                token_BE = self.lm_head(outputs.last_hidden_state[:, -1]).argmax(dim=-1)
+                ended_BE |= torch.isin(token_BE, end)
+                if bool(ended_BE.all()):
+                    break
+                findings_BEF[..., place] = token_BE.masked_fill(ended_BE, pad_id(config))
+                embeds = embed(findings_BEF[..., place])[:, :, None]
+                mask_BEL = F.pad(mask_BEL, (0, 1), value=1)
+                position_ids = position_ids[..., -1:] + 1
         return findings_BEF
 
     def sub_loss(self, encoded: Encoded, sub_labels: Tensor, told: Told | None = None) -> Tensor:
@@ -314,10 +317,23 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
         logits_NEV = self.lm_head(hidden_BSED[:, :-1][supervised]).float()
         experts = logits_NEV.shape[1]
         nll = F.cross_entropy(logits_NEV.flatten(0, 1), target_N.repeat_interleave(experts), reduction="none")
-        log_weights_NE = weights_BE.float().log()[row_N]
+        tiny = torch.finfo(torch.float32).tiny  # a weight of 0 has no logarithm and no finite gradient
+        log_weights_NE = weights_BE.float().clamp(min=tiny).log()[row_N]
         total = -torch.logsumexp(log_weights_NE - nll.unflatten(0, (-1, experts)), dim=-1).sum()
         count: Any = target_N.numel() if num_items is None else num_items
         return total / max(count, 1) if isinstance(count, int) else total / count.to(total.device)
+
+
+@contextmanager
+def _answering(model: nn.Module) -> Iterator[None]:
+    """The model as it answers, also while it is trained: without dropout, and without gradient checkpointing, which
+    would silently take the cache away."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def _positions(mask: Tensor) -> Tensor:

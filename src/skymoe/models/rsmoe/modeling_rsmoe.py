@@ -81,7 +81,11 @@ class RsMoeModel(RsMoePreTrainedModel):
         super().__init__(config)
         text: Any = config.text_config
         qformer: Any = config.qformer_config
+        vision: Any = config.vision_config
         self.vision_tower = AutoModel.from_config(config.vision_config)
+        self.feature_projector: nn.Module = nn.Identity()
+        if config.feature_width is not None:
+            self.feature_projector = nn.Linear(vision.hidden_size, config.feature_width)
         self.query_tokens = nn.Parameter(torch.zeros(1, config.num_query_tokens, qformer.hidden_size))
         self.qformer = InstructBlipQFormerModel(qformer)
         self.projector = nn.Linear(qformer.hidden_size, text.hidden_size)
@@ -134,7 +138,7 @@ class RsMoeModel(RsMoePreTrainedModel):
             input_ids=instruction_ids,
             attention_mask=torch.cat([instruction_mask.new_ones(batch, queries), instruction_mask], dim=1),
             query_embeds=self.query_tokens.expand(batch, -1, -1),
-            encoder_hidden_states=tower_features,
+            encoder_hidden_states=self.feature_projector(tower_features),
         ).last_hidden_state
         visual_BQD = self.projector(read[:, :queries])
         if self.router is None:
