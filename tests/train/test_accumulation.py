@@ -8,6 +8,7 @@ import torch
 from tiny_base import losses, recipe, write_corpus
 from transformers import AutoModelForImageTextToText
 
+from skymoe.models.moe import balance_loss
 from skymoe.train import trainer
 from skymoe.train.corpus import read_corpus
 from skymoe.train.recipe import Recipe
@@ -40,6 +41,41 @@ def test_the_balance_loss_of_parts_is_their_mean(tiny: Path, tmp_path: Path) -> 
     stage = {**EXPERTS, "balance": 0.01}
     whole, parts = run(tiny, tmp_path / "whole", stage), run(tiny, tmp_path / "parts", stage, micro_batch=1)
     assert parts[0][1] == pytest.approx(whole[0][1], abs=0.01 * 0.5)
+
+
+def test_how_far_the_balance_loss_of_parts_is_from_the_whole_batch_s() -> None:
+    """By E · Σ cov(F, G) over the parts: their sampling noise, which falls as one over a part's tokens."""
+    torch.manual_seed(3)
+    logits_TE = torch.randn(16_384, 8)
+    whole, gaps = balance_loss(logits_TE), {}
+    for tokens, tolerance in ((16, 0.15), (128, 0.15), (1024, 0.5)):  # fewer parts, a rougher estimate
+        parts_PTE = logits_TE.view(-1, tokens, 8)
+        mean = torch.stack([balance_loss(part) for part in parts_PTE]).mean()
+        F_PE = torch.nn.functional.one_hot(parts_PTE.argmax(-1), 8).float().mean(1)
+        G_PE = parts_PTE.softmax(-1).mean(1)
+        covariance = ((F_PE - F_PE.mean(0)) * (G_PE - G_PE.mean(0))).mean(0).sum()
+        gaps[tokens] = (mean - whole).item()
+        assert gaps[tokens] == pytest.approx(8 * covariance.item(), abs=1e-5)
+        assert gaps[tokens] * tokens == pytest.approx(1.8, rel=tolerance)
+
+
+class Backwards(trainer.PictureTrainer):
+    """Says whether gradients flow into a frozen tower."""
+
+    flows: bool
+
+    def begin(self) -> None:
+        super().begin()
+        layer = self.model.model.vision_tower.encoder.layers[0]
+        layer.register_forward_hook(lambda _, __, out: setattr(type(self), "flows", out.requires_grad))
+
+
+def test_gradient_checkpointing_leaves_a_frozen_tower_alone(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "PictureTrainer", Backwards)
+    run(tiny, tmp_path, {**EXPERTS, "steps": 1}, gradient_checkpointing=True)
+    assert Backwards.flows is False
 
 
 def test_gradient_checkpointing_changes_nothing(tiny: Path, tmp_path: Path) -> None:

@@ -1,53 +1,25 @@
 """Several processes learn what one learns; a killed run goes on as if it had not been."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from children import start, torchrun, two, write
 from safetensors.torch import load_file
 from tiny_base import losses, recipe
 
 from skymoe.errors import UserError
 from skymoe.train.processes import shares
-from skymoe.train.recipe import Recipe
 from skymoe.train.recipe_stages import DenseStage
 from skymoe.train.stages import Training
 
 pytest.importorskip("peft", reason="the extra train")
-ENVIRONMENT = os.environ | {
-    "CUDA_VISIBLE_DEVICES": "",
-    "OMP_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
+HERE = Path(__file__).parent
 DENSE = {"kind": "dense", "name": "stage", "steps": 4}
 EXPERTS = {"kind": "experts", "name": "stage", "steps": 3, "experts": 4, "balance": 0.0}
 LORA = {"kind": "lora", "name": "stage", "steps": 3, "lora": {"rank": 4, "dropout": 0.0}}
-
-
-def write(made: Recipe, folder: Path) -> Path:
-    """The recipe as a file, for processes of their own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "recipe.yaml"
-    path.write_text(made.model_dump_json(by_alias=True), encoding="utf-8")  # JSON is YAML
-    return path
-
-
-def start(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *command], env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
-    )
-
-
-def two(made: Recipe, folder: Path) -> None:
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = start([*torchrun, "-m", "skymoe", "train", str(write(made, folder))])
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.count("model: ") == 1, "the first process speaks for all"
 
 
 def same_model(first: Path, second: Path, tolerance: float) -> None:
@@ -81,12 +53,30 @@ def test_two_processes_learn_what_one_learns(tiny: Path, tmp_path: Path, stage: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["fsdp", "experts"])
+def test_accumulated_in_shards_is_the_big_batch(tiny: Path, tmp_path: Path, parallel: str) -> None:
+    """One process with the whole batch, two with a picture at a time; nobody holds whole gradients in between."""
+    one = recipe(tmp_path / "one", tiny / "llava", tiny / "samples", EXPERTS)
+    stage = {**EXPERTS, "micro_batch": 1, "gradient_checkpointing": True}
+    made = recipe(tmp_path / "two", tiny / "llava", tiny / "samples", stage, parallel=parallel)
+    Training(one).run()
+    done = torchrun(HERE / "watched_run.py", str(write(made, tmp_path)))
+    assert done.returncode == 0, done.stderr[-4000:]
+    seen = json.loads((tmp_path / "two" / "watched.json").read_text())
+    assert seen["micro_batches"] == 2 * EXPERTS["steps"]
+    assert seen["whole_gradients"] == 0
+    curves = [losses(tmp_path / name, "stage") for name in ("one", "two")]
+    assert curves[1] == [pytest.approx(line, rel=1e-3) for line in curves[0]]
+    same_model(tmp_path / "one", tmp_path / "two", tolerance=2e-3)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [DENSE, EXPERTS | {"steps": 4, "balance": 0.01}], ids=["dense", "experts"])
 def test_killed_while_saving_is_as_never_killed(tiny: Path, tmp_path: Path, stage: dict) -> None:
     Training(recipe(tmp_path / "whole", tiny / "llava", tiny / "samples", stage)).run()
     made = recipe(tmp_path / "killed", tiny / "llava", tiny / "samples", stage)
     path = write(made, tmp_path)
-    done = start([str(Path(__file__).with_name("killed_run.py")), str(path), "4", "optimizer.pt"])
+    done = start([str(HERE / "killed_run.py"), str(path), "4", "optimizer.pt"])
     assert done.returncode == -signal.SIGKILL, done.stderr[-4000:]
     checkpoints = tmp_path / "killed" / "stage" / "checkpoints"
     assert [folder.name for folder in checkpoints.glob("checkpoint-*")] == ["checkpoint-2"]
@@ -109,9 +99,7 @@ def test_two_sharded_processes_go_on_from_their_checkpoint(tiny: Path, tmp_path:
     )
     two(whole, tmp_path / "a")
     path = write(cut, tmp_path / "b")
-    runner = Path(__file__).with_name("killed_run.py")
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = start([*torchrun, str(runner), str(path), "4", "scheduler.pt"])
+    done = torchrun(HERE / "killed_run.py", str(path), "4", "scheduler.pt")
     assert "SIGKILL" in done.stderr, done.stderr[-4000:]
     two(cut, tmp_path / "b")
     assert losses(tmp_path / "cut", "stage") == [

@@ -34,7 +34,8 @@ class Stage(Section):
     """What every stage says: how long, how many pictures at a time, how fast.
 
     `batch_size` is the pictures of one optimizer step on all processes together, `micro_batch` those one process takes
-    at a time (default: its whole share); neither the number of processes nor `micro_batch` changes what is learnt.
+    at a time (default: its whole share); neither the number of processes nor `micro_batch` changes what is learnt, but
+    for the balance loss, which is larger by experts × the covariance of F and G (Eq. 8) over the parts.
     The length is `steps`, or `epochs` over a corpus or over sources of fixed samples. `weights` (by source; 0 leaves
     it out) and `questions` (by task) replace those of `data` in this stage. `edits` changes pictures before they are
     seen. `betas` are AdamW's.
@@ -176,4 +177,4 @@ class ExpertStage(ConversationStage):
 
 
 AnswerStage = DenseStage | LoraStage | ExpertStage
-AnyStage = TowerStage | AnswerStage
+SkyMoeStage = TowerStage | AnswerStage

@@ -33,6 +33,8 @@ from .step_zero import StepZero
 ExtraLosses = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
 KEPT_CHECKPOINTS = 2
 TRAINED, OPTIMIZER = "trained.safetensors", "optimizer"
+# Parts of a model's loss that are logged beside it, where its output has them.
+LOSSES = ("aux_loss", "scene_loss", "word_loss", "heat_loss", "size_loss", "answer_loss", "sub_loss")
 
 
 class LogFile(TrainerCallback):
@@ -142,7 +144,7 @@ class PictureTrainer(Trainer):
             for name, extra in self.extra_losses(inputs, outputs).items():
                 self._parts[name].append(extra.detach())
                 loss = loss + extra * weight
-        for name in ("aux_loss", "scene_loss", "word_loss", "heat_loss", "size_loss"):
+        for name in LOSSES:
             if outputs.get(name) is not None:
                 self._parts[name].append(outputs[name].detach())
         if outputs.get("router_logits"):
@@ -180,7 +182,12 @@ class PictureTrainer(Trainer):
 
     # ---- what is kept
 
-    def check_step_zero(self) -> None:
+    def begin(self) -> None:
+        """What is done when all is wrapped and sharded, before the first step."""
+        # Transformers gives what embeddings return a gradient, which re-entrant checkpointing needs. Ours is not
+        # that, and it would send gradients through a frozen tower and layers below the first that learns.
+        if self.args.gradient_checkpointing and hasattr(self.model, "disable_input_require_grads"):
+            self.model.disable_input_require_grads()
         if self.zero is not None and self.state.global_step == 0:
             self.zero.check(self.model_wrapped, self.compute_loss_context_manager)
 
@@ -237,14 +244,14 @@ class PictureTrainer(Trainer):
 
 
 class BeforeFirstStep(TrainerCallback):
-    """Asks the trainer to compare its model, wrapped and sharded as it will learn, with the one it came from."""
+    """Calls the trainer's `begin` when its model is wrapped and sharded as it will learn."""
 
     def __init__(self) -> None:
         self.trainer: PictureTrainer | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         assert self.trainer is not None
-        self.trainer.check_step_zero()
+        self.trainer.begin()
 
 
 def train_stage(
@@ -271,6 +278,7 @@ def train_stage(
     if last is not None:
         pictures.start = step_of(last) * stage.batch_size
     micro, accumulated = shares(stage, state().num_processes)
+    sharded = bool(getattr(model, "is_distributed_loading_by_transformers", False))
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -287,7 +295,7 @@ def train_stage(
         gradient_checkpointing=stage.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
         save_steps=stage.save_every,
-        save_only_model=bool(getattr(model, "is_distributed_loading_by_transformers", False)),
+        save_only_model=sharded,
         logging_steps=stage.log_every,
         ignore_data_skip=True,  # the mixture itself continues where the checkpoint stopped
         dataloader_num_workers=recipe.workers,
@@ -295,7 +303,12 @@ def train_stage(
         remove_unused_columns=False,
         report_to=trackers(recipe.report_to),
         run_name=f"{recipe.name}/{stage.name}",
-        accelerator_config={"use_seedable_sampler": False},
+        # Without `sync_each_batch` every process would hold whole gradients until the last micro-batch: 64 GiB of them
+        # in stage II of the 7B model.
+        accelerator_config={
+            "use_seedable_sampler": False,
+            "gradient_accumulation_kwargs": {"sync_each_batch": True} if sharded else None,
+        },
         # A tower's last layers give no visual token; the decoder has no such parts, and looking for them costs time.
         ddp_find_unused_parameters=any(
             "vision_tower" in n for n, p in model.named_parameters() if p.requires_grad

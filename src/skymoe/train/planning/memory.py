@@ -106,18 +106,18 @@ class Estimator:
         self.shapes = stage.model_weights()
         self._held = _held_by_block(stage, self.shapes)
         self.held = sum(self._held.values(), Held())
-        self._walks: dict[tuple[Dtypes, bool], list[Block]] = {}
+        self._walks: dict[Dtypes, list[Block]] = {}
 
-    def blocks(self, layout: Layout, checkpointing: bool = False) -> list[Block]:
-        key = dtypes_of(self.stage, layout), checkpointing
-        if key not in self._walks:
-            self._walks[key] = walk(self.stage, *key)
-        return self._walks[key]
+    def blocks(self, layout: Layout) -> list[Block]:
+        dtypes = dtypes_of(self.stage, layout)
+        if dtypes not in self._walks:
+            self._walks[dtypes] = walk(self.stage, dtypes)
+        return self._walks[dtypes]
 
     def memory(self, layout: Layout, micro: int, checkpointing: bool, accumulates: bool) -> Memory:
         """For micro-batches of `micro` samples; `accumulates`: several of them, whose gradients add up, to a step."""
         precision, spread = self.stage.precision, layout.gpus if layout.sharded else 1
-        blocks = self.blocks(layout, checkpointing)
+        blocks = self.blocks(layout)
         held = [self._held.get(block.name, Held()) for block in blocks]
         whole = self.held
         weights = (

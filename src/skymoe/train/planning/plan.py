@@ -46,8 +46,8 @@ class Plan:
         sharded = (fit for fit in self.fits if fit.layout.sharded and fit.layout.gpus > 1)
         if any(fit.fits and fit.accumulation > 1 for fit in sharded):
             found.append(
-                "accumulating under FSDP2 needs accelerator_config: {gradient_accumulation_kwargs: {sync_each_batch: "
-                "true}}; without it each GPU holds whole gradients"
+                "gradients stay spread while FSDP2 accumulates (Accelerate's sync_each_batch: skymoe train sets it); "
+                "without it each GPU would hold whole ones"
             )
         if any(fit.layout.expert_groups > 1 for fit in self.fits):
             groups = next(fit.layout.expert_groups for fit in self.fits if fit.layout.expert_groups > 1)

@@ -43,7 +43,8 @@ class Rehearsal:
         torch.manual_seed(seed)
         self.stage, self.accumulation, self.device = stage, accumulation, torch.device(device)
         precision = stage.precision
-        self.model = SkyMoeForConditionalGeneration(configuration(stage.architecture)).to(self.device).train()
+        with self.device:  # born where it stays: a large model would take minutes in main memory
+            self.model = SkyMoeForConditionalGeneration(configuration(stage.architecture)).train()
         if stage.architecture.experts:
             self.model.set_experts_implementation(stage.kernel)
         for name, weight in self.model.named_parameters():
@@ -54,6 +55,7 @@ class Rehearsal:
             model: Any = self.model  # newer versions of Transformers have another name for it
             enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
             enable({"use_reentrant": False})
+            model.disable_input_require_grads()  # as `train/trainer.py` does
         self.trained = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(self.trained, fused=True)
         # Trained weights in bfloat16 need no autocast: then all is in one format.

@@ -56,7 +56,7 @@ def schedule(stage: StageSettings) -> Schedule:
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
     """FLOP of one optimizer step over all GPUs; `checkpointing`: what gradient checkpointing adds, layers computed
-    again and gradients of frozen parts before the first that learns."""
+    again."""
 
     forward: float
     backward: float
@@ -68,13 +68,13 @@ class Arithmetic:
 
 def arithmetic(stage: StageSettings) -> Arithmetic:
     dtypes = Dtypes(stage.precision.compute, stage.precision.compute)
-    blocks, again = walk(stage, dtypes), walk(stage, dtypes, checkpointing=True)
-    backward, more = (sum(block.backward for block in one) for one in (blocks, again))
-    recomputed = sum(block.forward - block.spared for block in again if block.repeated and block.learns)
+    blocks = walk(stage, dtypes)
+    backward = sum(block.backward for block in blocks)
+    recomputed = sum(block.forward - block.spared for block in blocks if block.repeated and block.learns)
     return Arithmetic(
         forward=stage.batch_size * _forward(blocks),
         backward=stage.batch_size * backward,
-        checkpointing=stage.batch_size * (recomputed + more - backward),
+        checkpointing=stage.batch_size * recomputed,
     )
 
 

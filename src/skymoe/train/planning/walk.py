@@ -12,16 +12,10 @@ from .tensors import ADAPTOR, DECODER, TOWER, feature_width
 INDEX = 8  # bytes of an int64
 
 
-def walk(stage: StageSettings, dtypes: Dtypes, checkpointing: bool = False) -> list[Block]:
-    """Blocks in the order of the forward pass, with FLOP and bytes of one sample (one picture, one conversation).
-
-    With `checkpointing` Transformers gives the embeddings of text and patches a gradient, whether or not they learn
-    (`enable_input_require_grads`), which then flows through frozen parts as well.
-    """
+def walk(stage: StageSettings, dtypes: Dtypes) -> list[Block]:
+    """Blocks in the order of the forward pass, with FLOP and bytes of one sample (one picture, one conversation)."""
     tape = Tape(stage, dtypes)
-    tape.flowing = checkpointing and stage.architecture.tower.known
     features = _tower(tape)
-    tape.flowing |= checkpointing
     if not stage.tower_only:
         _adaptor(tape, features)
         _decoder(tape)
