@@ -177,4 +177,4 @@ class ExpertStage(ConversationStage):
 
 
 AnswerStage = DenseStage | LoraStage | ExpertStage
-SkyMoeStage = TowerStage | AnswerStage
+AnyStage = TowerStage | AnswerStage
