@@ -49,6 +49,17 @@ def test_what_lacks_its_data_is_skipped_with_the_reason(miniatures: Path, tmp_pa
     assert "Skipped: airbus-count" in report.markdown(found)
 
 
+def test_what_a_model_was_not_made_for_is_skipped_and_leaves_nothing(
+    miniatures: Path, tmp_path: Path
+) -> None:
+    engine = ByPixels()
+    engine.tasks = frozenset({"caption"})  # as an engine of ours says
+    found = evaluate(engine, MODEL, ALL, tmp_path, root=miniatures)
+    assert {get_benchmark(name).task for name in found["results"]} == {"caption"}
+    assert "m was not made for count, only for caption" in found["skipped"]["airbus-count"]
+    assert not (tmp_path / "airbus-count").exists()
+
+
 def test_a_killed_evaluation_continues_to_the_same_report(miniatures: Path, tmp_path: Path) -> None:
     settings = Settings(batch_size=2)
     whole = evaluate(ByPixels(), MODEL, ALL, tmp_path / "whole", settings, root=miniatures)

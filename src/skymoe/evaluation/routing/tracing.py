@@ -96,8 +96,10 @@ def trace_all(
     from skymoe.engine.routing import PARTS, route
 
     config: Any = engine.model.config
-    if not getattr(config, "num_experts", 0):
-        raise UserError(f"model {engine.name!r} is dense, it has no experts to watch: give one of stage II")
+    if not getattr(config, "expert_layers", ()):
+        raise UserError(
+            f"model {engine.name!r} is dense, it has no experts in its layers to watch: give a SkyMoE of stage II"
+        )
     counted: list[tuple[Array, ...]] = []
     choices, tokens, part_of = [], [], []
     for batch in _batches(asked, batch_size):
