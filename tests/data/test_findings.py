@@ -1,4 +1,4 @@
-"""What the rules make of real captions: themes, objects and relations that a reader of the captions would agree with."""
+"""What the rules make of real captions: themes, objects and relations that a reader of them would agree with."""
 
 from __future__ import annotations
 
@@ -144,7 +144,9 @@ def test_the_word_lists_agree() -> None:
     for how, patterns in RELATIONS.items():
         said = any(re.fullmatch(pattern, how) for pattern in patterns)
         assert said, f"{how}: a relation is written in words that are understood"
-    assert FORMS["trees"].plural and not FORMS["tree"].plural and FORMS["buses"].name == "bus"
+    assert FORMS["trees"].plural
+    assert not FORMS["tree"].plural
+    assert FORMS["buses"].name == "bus"
 
 
 def test_any_text_can_be_read() -> None:

@@ -35,7 +35,10 @@ def small(name: str, output: Path, base: Path, *more: str) -> Recipe:
 
 
 def test_the_shipped_recipes() -> None:
-    assert SHIPPED == ["finetune", "nano", "skymoe-7b-lora-experts", "skymoe-7b-stage1", "skymoe-7b-stage2"]
+    assert SHIPPED == [
+        "finetune", "nano", "rs-moe-1b", "rs-moe-nano", "rs-moe-nano-one-stage", "skymoe-7b-lora-experts",
+        "skymoe-7b-stage1", "skymoe-7b-stage2",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -15,7 +15,7 @@ from skymoe.cli.caption import caption
 from skymoe.cli.classify import classify
 from skymoe.cli.compare import compare
 from skymoe.cli.count import count
-from skymoe.cli.data_build import data
+from skymoe.cli.data_findings import data
 from skymoe.cli.demo import demo
 from skymoe.cli.evaluate import evaluate
 from skymoe.cli.ground import ground

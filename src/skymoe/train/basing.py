@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
     Raises:
         UserError: there is no such checkpoint, it is of another kind, or lacks its processor.
     """
-    by_one(lambda: _same_as_before(base, output))
+    by_one(lambda: same_as_before(base, output))
     name = str(ASSETS / "nano") if base.model == "nano" else base.model
-    config = _config(name)
+    config = base_config(name)
     ready = config.model_type == SkyMoeConfig.model_type
     grows = base.image_size not in (None, getattr(config.vision_config, "image_size", None))
     folder, kept = output / "base", output / "processor"
@@ -51,10 +52,10 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
     return model, AutoProcessor.from_pretrained(kept)
 
 
-def _same_as_before(base: Base, output: Path) -> None:
+def same_as_before(base: Base, output: Path) -> None:
     """What stands in `output` was made from one base; another would silently go on with it."""
     file = output / "base.json"
-    now = base.model_dump_json()
+    now = base.model_dump_json(exclude={"decoder"} if base.decoder is None else None)
     if file.is_file() and (before := file.read_text(encoding="utf-8")) != now:
         raise UserError(
             f"{output} was begun with the base {before}, the recipe says {now}: choose another output"
@@ -63,16 +64,23 @@ def _same_as_before(base: Base, output: Path) -> None:
     file.write_text(now, encoding="utf-8")
 
 
-def _config(model: str) -> Any:
+def base_config(model: str, key: str = "base.model") -> Any:
+    """The configuration of a checkpoint that a recipe names under `key`.
+
+    Raises:
+        UserError: there is none, or it can't be read.
+    """
     if not Path(model).is_dir() and (Path(model).exists() or model.count("/") != 1):
+        made_by = re.match(r"runs/([\w.-]+)/", model)
+        remedy = f"`skymoe train recipes/{made_by[1]}.yaml` makes it, or " if made_by else ""
         raise UserError(
-            f"base.model: {model!r} is no folder; give a checkpoint's folder, nano, or a hub id such as owner/model"
+            f"{key}: {model!r} is no folder; {remedy}give a checkpoint's folder, nano, or a hub id such as owner/model"
         )
     try:
         return AutoConfig.from_pretrained(model)
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"base.model: {model!r} can't be read ({reason})") from error
+        raise UserError(f"{key}: {model!r} can't be read ({reason})") from error
 
 
 def _processor(model: str) -> SkyMoeProcessor:

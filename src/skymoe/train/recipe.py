@@ -11,9 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from skymoe.recipe_files import Section, read_recipe
 from skymoe.tasks import TASKS
 
+from .recipe_rsmoe import RSMOE_STAGES, EncoderStage, Resampler, SpecialistStage
 from .recipe_stages import (
     AnswerStage,
-    AnyStage,
     ConversationStage,
     DenseStage,
     Edits,
@@ -21,10 +21,13 @@ from .recipe_stages import (
     Lora,
     LoraStage,
     Share,
+    SkyMoeStage,
     Stage,
     TowerStage,
 )
 from .templates import TEMPLATES
+
+AnyStage = SkyMoeStage | EncoderStage | SpecialistStage
 
 
 class SourceMix(Section):
@@ -98,10 +101,12 @@ class Base(Section):
     """The checkpoint that the first stage starts from: `model` is a folder or a hub id, of LLaVA's kind or a SkyMoE.
 
     `image_size` enlarges its pictures (the paper: 504). `template` is how conversations are written for it, in training
-    and from then on: the checkpoint's own, or one of `train/templates.py`.
+    and from then on: the checkpoint's own, or one of `train/templates.py`. An RS-MoE may take its tower (and Q-Former,
+    where `model` is an InstructBLIP) from one checkpoint and its language model from another, `decoder`.
     """
 
     model: str
+    decoder: str | None = None
     image_size: int | None = Field(default=None, gt=0)
     template: str = "own"
 
@@ -141,6 +146,7 @@ class Recipe(Section):
             raise ValueError(
                 f"parallel: {self.parallel} shares out the weights of a base; a new small model needs ddp"
             )
+        self._rsmoe_fits()
         names = [stage.name for stage in self.stages]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"stages: two are called {twice[0]!r}; each needs a folder of its own")
@@ -160,6 +166,32 @@ class Recipe(Section):
                 )
         return self
 
+    def _rsmoe_fits(self) -> None:
+        ours = [isinstance(stage, RSMOE_STAGES) for stage in self.stages]
+        if self.base is not None and self.base.decoder is not None and not ours[0]:
+            raise ValueError(
+                "base.decoder is for an RS-MoE: its first stage is of kind encoder or specialists"
+            )
+        if not any(ours):
+            return
+        first = ours.index(True)
+        if not all(ours[first:]):
+            late = self.stages[first + ours[first:].index(False)]
+            raise ValueError(
+                f"stage {late.name!r}: after an RS-MoE's stages come encoder and specialists alone"
+            )
+        if self.parallel != "ddp":
+            raise ValueError(f"parallel: {self.parallel} does not share out an RS-MoE; write parallel: ddp")
+        if self.data.corpus is not None:
+            raise ValueError(
+                "data.corpus: an RS-MoE learns from sources, whose captions tell what its experts find"
+            )
+        for stage in self.stages[first:]:
+            if any((stage.edits.cutout, stage.edits.relocate, stage.edits.recolour)):
+                raise ValueError(
+                    f"stage {stage.name!r}: edits are for regions, which an RS-MoE does not learn from"
+                )
+
 
 def known_tasks(questions: dict[str, int]) -> dict[str, int]:
     """The same numbers; ValueError for a task there is none of."""
@@ -177,6 +209,7 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
 
 
 __all__ = [
-    "AnswerStage", "AnyStage", "Base", "ConversationStage", "Data", "DenseStage", "Edits", "ExpertStage", "Lora",
-    "LoraStage", "Model", "Recipe", "Share", "SourceMix", "Stage", "TowerStage", "Views", "load_recipe",
+    "RSMOE_STAGES", "AnswerStage", "AnyStage", "Base", "ConversationStage", "Data", "DenseStage", "Edits",
+    "EncoderStage", "ExpertStage", "Lora", "LoraStage", "Model", "Recipe", "Resampler", "Share", "SourceMix",
+    "SpecialistStage", "Stage", "TowerStage", "Views", "load_recipe",
 ]  # fmt: skip

@@ -177,4 +177,4 @@ class ExpertStage(ConversationStage):
 
 
 AnswerStage = DenseStage | LoraStage | ExpertStage
-AnyStage = TowerStage | AnswerStage
+SkyMoeStage = TowerStage | AnswerStage

@@ -32,7 +32,19 @@ from .nano import build_config, build_dense_model, build_processor, imagenet_tow
 from .pixels import TrainingPixels
 from .pointing import PointingLoss
 from .processes import by_one, sharding, shares, state
-from .recipe import AnswerStage, AnyStage, ExpertStage, Recipe, Stage, TowerStage
+from .recipe import (
+    RSMOE_STAGES,
+    AnswerStage,
+    AnyStage,
+    EncoderStage,
+    ExpertStage,
+    Recipe,
+    SpecialistStage,
+    Stage,
+    TowerStage,
+)
+from .rsmoe.beginning import open_rsmoe_base
+from .rsmoe.running import train_encoder, train_specialists
 from .step_zero import StepZero
 from .tower import TowerLoss, TowerTargets, prepare_for_tower
 from .trainer import train_stage, use_bf16
@@ -56,9 +68,11 @@ class Training:
         """Train all stages; returns the folder of the last stage's model."""
         for stage in self.recipe.stages:  # what is wrong with a later stage is said before hours are spent
             shares(stage, state().num_processes)
-            length(stage, self._mixed(stage))
+            length(stage, self.mixed(stage))
         previous: str | None = None
-        if self.recipe.base is not None:
+        if self.recipe.base is not None and isinstance(self.recipe.stages[0], RSMOE_STAGES):
+            previous = open_rsmoe_base(self.recipe.base, self.output)
+        elif self.recipe.base is not None:
             previous, self.processor = open_base(self.recipe.base, self.output)
         else:
             self.processor = self._processor()
@@ -66,15 +80,24 @@ class Training:
         for stage in self.recipe.stages:
             target = self.output / stage.name / "model"
             if not target.is_dir():
-                steps = length(stage, self._mixed(stage))
+                steps = length(stage, self.mixed(stage))
                 log.info("stage %s: %d steps of %d pictures", stage.name, steps, stage.batch_size)
-                if isinstance(stage, TowerStage):
-                    self._tower(stage, target)
-                else:
-                    self._answers(stage, previous, target)
+                self._run(stage, previous, target)
                 state().wait_for_everyone()
             previous = str(target)
         return target
+
+    def _run(self, stage: AnyStage, previous: str | None, target: Path) -> None:
+        """One stage, by its kind: from `previous`, the model before it, to its model in `target`."""
+        match stage:
+            case TowerStage():
+                self._tower(stage, target)
+            case EncoderStage():
+                train_encoder(self, stage, previous, target)
+            case SpecialistStage():
+                train_specialists(self, stage, previous, target)
+            case _:
+                self._answers(stage, previous, target)
 
     def _processor(self) -> Any:
         folder = self.output / "processor"
@@ -91,7 +114,7 @@ class Training:
         by_one(make)
         return AutoProcessor.from_pretrained(folder)
 
-    def _mixed(self, stage: AnyStage) -> list[Group]:
+    def mixed(self, stage: AnyStage) -> list[Group]:
         """The sources as this stage mixes them. Own data may hold pictures that nothing can be asked about."""
         if stage.name not in self._mixtures:
             groups = reweighted(self.groups, stage)
@@ -100,16 +123,18 @@ class Training:
             self._mixtures[stage.name] = groups
         return self._mixtures[stage.name]
 
-    def _pictures(self, stage: AnyStage, prepare_one: Callable[[Any, Random], dict]) -> Pictures:
+    def pictures(self, stage: AnyStage, prepare_one: Callable[[Any, Random], dict]) -> Pictures:
+        """The pictures of a stage in their order, each made ready by `prepare_one`."""
         # A seed of its own for each stage: else stage II would begin with the very views that stage I began with.
         seed = self.recipe.seed * 1000 + self.recipe.stages.index(stage)
-        groups = self._mixed(stage)
+        groups = self.mixed(stage)
         block = stage.batch_size if self.recipe.data.corpus is not None else 1
         return Pictures(
             Mixture(groups, length(stage, groups) * stage.batch_size, seed), prepare_one, block=block
         )
 
-    def _pixels(self, stage: AnyStage) -> TrainingPixels:
+    def pixels(self, stage: AnyStage) -> TrainingPixels:
+        """How this stage sees a sample; with the processor of the model at hand."""
         return TrainingPixels(self.processor.image_processor, self.recipe.data.views, stage.edits)
 
     def _tower(self, stage: TowerStage, target: Path) -> None:
@@ -120,7 +145,7 @@ class Training:
         tower = imagenet_tower(self.recipe.model.vision_weights, targets.lists, targets.words)
         model = TowerLoss(tower, targets)
         side = model.vision_tower.config.image_size // GRID_STRIDE
-        pictures = self._pictures(stage, prepare_for_tower(targets, self._pixels(stage), side))
+        pictures = self.pictures(stage, prepare_for_tower(targets, self.pixels(stage), side))
         rate = stage.learning_rate
 
         def learning_rate_of(name: str) -> float:
@@ -130,11 +155,11 @@ class Training:
             self.recipe, stage, model, pictures, default_data_collator, target.parent, learning_rate_of
         )
         by_one(lambda: save_whole(target, model.vision_tower.save_pretrained))
-        self._clear(stage)
+        self.clear(stage)
 
     def _answers(self, stage: AnswerStage, previous: str | None, target: Path) -> None:
-        feeding = Feeding(self.processor, self._pixels(stage), self.recipe.data.questions | stage.questions)
-        pictures = self._pictures(stage, feeding.prepare)
+        feeding = Feeding(self.processor, self.pixels(stage), self.recipe.data.questions | stage.questions)
+        pictures = self.pictures(stage, feeding.prepare)
         start, zero = previous, None
         if isinstance(stage, ExpertStage):
             start = self._upcycled(stage, previous)
@@ -182,7 +207,7 @@ class Training:
             self.processor.save_pretrained(folder)
 
         by_one(lambda: save_whole(target, save))
-        self._clear(stage)
+        self.clear(stage)
 
     def _shared(self, stage: AnswerStage, start: str | None) -> Any:
         """How the weights of a stage's model are shared out; None where each process has them all."""
@@ -244,11 +269,11 @@ class Training:
         by_one(make)
         return str(start)
 
-    def _clear(self, stage: Stage) -> None:
+    def clear(self, stage: Stage) -> None:
         """What only an unfinished stage needs."""
 
         def remove() -> None:
-            for name in ("checkpoints", "upcycled"):
+            for name in ("checkpoints", "upcycled", "start", "parts"):
                 shutil.rmtree(self.output / stage.name / name, ignore_errors=True)
             (self.output / stage.name / "upcycled.step0.pt").unlink(missing_ok=True)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from skymoe.sample import Sample
 from skymoe.tasks.labels import TRAINED_LABELS, display_label, find_labels

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 THINGS = (
     # what grows, and ground
-    "tree", "plant", "bush", "forest", "wood", "grass", "grassland", "lawn", "meadow", "pasture", "turf", "vegetation",
-    "weed", "flower", "flower bed", "garden", "crop", "farmland", "field", "orchard", "bare land", "wasteland", "land",
+    "tree", "plant", "bush", "forest", "wood", "grass", "grassland", "lawn", "meadow", "pasture", "turf",
+    "vegetation",
+    "weed", "flower", "flower bed", "garden", "crop", "farmland", "field", "orchard", "bare land", "wasteland",
+    "land",
     "ground", "desert", "dune", "sand", "rock", "stone", "hill", "mountain", "ridge", "valley", "snow",
     "ice", "chaparral", "oasis", "wetland", "mound", "branch", "shadow",
     # water
@@ -19,15 +21,18 @@ THINGS = (
     # roads, rails, harbours, airports
     "road", "street", "path", "trail", "highway", "freeway", "overpass", "viaduct", "bridge", "intersection",
     "crossroads", "roundabout", "junction", "railway", "rail", "railway station", "track", "running track", "train",
-    "car", "truck", "bus", "van", "vehicle", "parking lot", "parking space", "port", "harbor", "wharf", "pier", "dock",
+    "car", "truck", "bus", "van", "vehicle", "parking lot", "parking space", "port", "harbor", "wharf", "pier",
+    "dock",
     "boat", "ship", "yacht", "container", "airport", "airplane", "runway", "terminal", "apron", "taxiway", "luggage",
     "tarmac", "mark line", "road marking", "stripe",
     # buildings and what belongs to them
-    "building", "house", "villa", "mobile home", "mobile home park", "apartment", "cottage", "residence", "roof", "dome",
+    "building", "house", "villa", "mobile home", "mobile home park", "apartment", "cottage", "residence", "roof",
+    "dome",
     "tower", "skyscraper", "church", "school", "teaching building", "gym", "stadium", "bleachers", "factory",
     "workshop", "storage tank", "pipe", "terminal building", "center", "square", "resort", "park",
     "playground", "swimming pool", "tennis court", "basketball court", "basketball field", "badminton court",
-    "football field", "baseball field", "golf course", "bunker", "court", "awning", "umbrella", "gate", "wall", "farm",
+    "football field", "baseball field", "golf course", "bunker", "court", "awning", "umbrella", "gate", "wall",
+    "farm",
     "village", "town", "city", "campus", "street lamp", "community", "neighborhood",
     # who is there
     "people", "pedestrian", "ferris wheel",
@@ -56,7 +61,8 @@ MEANS = {
     "football playground": "football field", "basketball ground": "basketball court", "sand bunker": "bunker",
     "mountainpeak": "mountain", "mountain peak": "mountain", "farmfield": "farmland", "farm land": "farmland",
     "formland": "farmland", "cropland": "farmland", "farmlang": "farmland", "wheat field": "farmland",
-    "seawater": "water", "sand beach": "beach", "cross point": "intersection", "yard": "garden", "backyard": "garden", "edifice": "building", "rainforest": "forest",
+    "seawater": "water", "sand beach": "beach", "cross point": "intersection", "yard": "garden",
+    "backyard": "garden", "edifice": "building", "rainforest": "forest",
     "jungle": "forest", "woods": "wood", "mark": "mark line", "marking line": "mark line", "white line": "mark line",
     "containter": "container", "termial": "terminal", "trailer": "vehicle", "person": "people", "men": "people",
     "man": "people", "golf": "golf course", "coursea": "golf course", "crossing": "intersection",
@@ -67,7 +73,8 @@ MEANS = {
     "building block": "building", "block": "building", "gymnasium": "gym", "tennis field": "tennis court",
     "tree line": "tree", "center building": "center", "residential building": "building",
     "terrace": "building", "red track": "running track", "footpath": "path", "pathway": "path",
-    "parking area": "parking lot", "playfield": "playground", "sports field": "playground", "vegatation": "vegetation",
+    "parking area": "parking lot", "playfield": "playground", "sports field": "playground",
+    "vegatation": "vegetation",
     "traffic circle": "roundabout", "mobilehome": "mobile home", "expressway": "highway", "pitch": "football field",
 }  # fmt: skip
 
@@ -82,7 +89,8 @@ RELATIONS = {
     ),
     "around": (r"a?r?round", r"arround", r"surround(?:s|ing)?", r"all sides of", r"encircl(?:e|es|ing)"),
     "beside": (
-        r"besides?", r"aside", r"next to", r"alongside", r"adjacent to", r"(?:in|on|at|by) (?:the |one )+(?:other )?side of",
+        r"besides?", r"aside", r"next to", r"alongside", r"adjacent to",
+        r"(?:in|on|at|by) (?:the |one )+(?:other )?side of",
         r"(?:in|on|at) (?:the )?(?:left|right|another|north|south|east|west) side of", r"at the edge of",
         r"(?:in|on|at) (?:the |one )?(?:bank|shore|roadside) of", r"against",
     ),
@@ -108,7 +116,8 @@ RELATIONS = {
 # right. Participles ("parked", "arranged") are passed over like adjectives.
 VERBS = (
     "is", "are", "was", "were", "there", "go", "goes", "pass", "passes", "passe", "run", "runs", "sit", "sits", "lie",
-    "lies", "stands", "connects", "connect", "flows", "flow", "looks", "look", "forms", "seems", "can", "come", "comes",
+    "lies", "stands", "connects", "connect", "flows", "flow", "looks", "look", "forms", "seems", "can", "come",
+    "comes",
     "grow", "grows", "flourish", "divide", "divides", "separates", "beat", "throw",
 )  # fmt: skip
 # These stand for something that was named elsewhere: a relation that leads to one is left out.
