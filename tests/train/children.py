@@ -22,7 +22,7 @@ ENVIRONMENT = os.environ | {
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-PATIENCE = 600  # seconds that a command may take
+PATIENCE = 3600  # seconds that a command may take; on a busy machine importing PyTorch alone takes minutes
 PARENT_DEATH = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
