@@ -76,7 +76,7 @@ def contestants(found: list[tuple[Any, Any]]) -> tuple[dict[str, Callable[[], in
     import numpy as np
 
     from skymoe.augment import check, cutout
-    from skymoe.augment.cutout import _fill
+    from skymoe.augment.cutout import fill_holes
     from skymoe.augment.folder import decode, png
     from skymoe.augment.stencils import shape
 
@@ -94,7 +94,7 @@ def contestants(found: list[tuple[Any, Any]]) -> tuple[dict[str, Callable[[], in
 
     def ours(pixels: Any, masked: Any) -> Any:
         height, width = pixels.shape[:2]
-        return _fill(pixels, [shape(region, width, height) for region in masked], (), "zero")
+        return fill_holes(pixels, [shape(region, width, height) for region in masked], (), "zero")
 
     def over(one: Callable[[Any, Any], Any]) -> Callable[[], int]:
         def run() -> int:
