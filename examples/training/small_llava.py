@@ -18,6 +18,7 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaProcessor,
 )
+from transformers.utils import logging
 
 from skymoe.engine.checkpoint import find
 
@@ -40,6 +41,7 @@ def main(folder: str) -> None:
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         image_seq_length=(SIDE // PATCH) ** 2,
     )  # fmt: skip
+    logging.disable_progress_bar()
     torch.manual_seed(0)
     model = LlavaForConditionalGeneration(config)
     model.save_pretrained(folder)
