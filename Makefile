@@ -24,7 +24,8 @@ export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format types train-nano ship-nano eval-nano bench clean distclean
+.PHONY: help setup demo test lint format types train-nano ship-nano train-rs-moe-nano ship-rs-moe-nano eval-nano bench \
+        clean distclean
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -54,6 +55,14 @@ train-nano: $(STAMPS)/train
 # Puts the trained model where the package looks for it, in half precision.
 ship-nano: $(STAMPS)/train
 	$(BIN)/python -m skymoe.train.shipping runs/nano/stage2/model src/skymoe/assets/nano
+
+# The small RS-MoE begins with nano's stage I.
+train-rs-moe-nano: train-nano
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456 \
+		$(BIN)/skymoe train recipes/rs-moe-nano.yaml
+
+ship-rs-moe-nano: $(STAMPS)/train
+	$(BIN)/python -m skymoe.train.shipping runs/rs-moe-nano/specialists/model src/skymoe/assets/rs-moe-nano
 
 eval-nano: $(STAMPS)/eval
 	$(BIN)/skymoe eval nano

@@ -154,9 +154,9 @@ def test_core_stays_small() -> None:
     assert core == {"torch", "transformers", "safetensors", "numpy"} | analyst
 
 
-def test_assets_stay_within_60_megabytes() -> None:
+def test_assets_stay_below_what_the_package_index_takes() -> None:  # 100 MB a file
     assert (
-        sum(path.stat().st_size for path in (PACKAGE / "assets").rglob("*") if path.is_file()) <= 60_000_000
+        sum(path.stat().st_size for path in (PACKAGE / "assets").rglob("*") if path.is_file()) <= 95_000_000
     )
 
 

@@ -153,6 +153,15 @@ def test_without_instruction_router(trained: Path, tiny: Path, tmp_path: Path) -
     assert "word_loss" not in (tmp_path / "specialists" / "log.jsonl").read_text()
 
 
+def test_stage_1_ends_with_a_narrower_reading_of_the_tower(tiny: Path, tmp_path: Path) -> None:
+    made = recipe(tmp_path, tiny, {**ENCODER, "feature_width": 6, "steps": 1}, {**SPECIALISTS, "steps": 1})
+    Training(made).run()
+    for stage in ("encoder", "specialists"):
+        read = weights(tmp_path / stage / "model")["model.feature_projector.weight"]
+        wide = AutoModelForImageTextToText.from_pretrained(tiny / "llava").config.vision_config.hidden_size
+        assert read.shape == (6, wide)
+
+
 def test_one_stage(tiny: Path, tmp_path: Path) -> None:
     one = {**SPECIALISTS, "resampler": ENCODER["resampler"], "everything": True, "steps": 1}
     folder = Training(recipe(tmp_path, tiny, one)).run()

@@ -39,12 +39,14 @@ class EncoderStage(RsMoeStage):
     """Stage I: Q-Former, projection and one decoder learn, the tower is frozen.
 
     `sub_tasks` of the three sub-tasks are asked of each picture as plain instructions, so that the specialists, which
-    begin as clones, know them.
+    begin as clones, know them. `feature_width`: at the end the Q-Former's reading of a wide tower is narrowed to it
+    (`models/rsmoe/narrowing.py`), which costs little and saves most of a small Q-Former's weights.
     """
 
     kind: Literal["encoder"]
     resampler: Resampler = Resampler()
     sub_tasks: int = Field(default=1, ge=0, le=len(EXPERTS))
+    feature_width: int | None = Field(default=None, gt=0)
 
 
 class SpecialistStage(RsMoeStage):

@@ -1,6 +1,6 @@
 """Put a trained model where the package looks for it: half precision, safetensors, its processor beside it.
 
-`python -m skymoe.train.shipping runs/nano/stage2/model src/skymoe/assets/nano` (or `make ship-nano`).
+`python -m skymoe.train.shipping runs/nano/stage2/model src/skymoe/assets/nano` (or `make ship-nano`, `make ship-rs-moe-nano`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
+import skymoe.models  # noqa: F401  (registers the architectures with the Auto classes)
 from skymoe.errors import UserError
-from skymoe.models.skymoe import SkyMoeForConditionalGeneration
 
 LARGEST = 60_000_000
 KEPT = ("README.md",)  # the model card is written by hand and survives a new model
@@ -26,10 +26,10 @@ def ship(source: Path, target: Path) -> int:
         UserError: when `source` holds no model, or what would be shipped is larger than the package may carry.
     """
     if not (source / "config.json").is_file():
-        raise UserError(f"no trained model in {str(source)!r}: run make train-nano first")
+        raise UserError(f"no trained model in {str(source)!r}: run make train-{target.name} first")
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    SkyMoeForConditionalGeneration.from_pretrained(source, dtype=torch.float16).save_pretrained(partial)
+    AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float16).save_pretrained(partial)
     AutoProcessor.from_pretrained(source).save_pretrained(partial)
     for name in KEPT:
         if (target / name).is_file():
