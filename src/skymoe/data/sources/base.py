@@ -166,7 +166,7 @@ class Source(ABC):
             self.quarantine(entry, error.reason)
             return None
 
-    def pictures(self, split: str) -> tuple[int, int] | None:
+    def whole_pictures(self, split: str) -> tuple[int, int] | None:
         """Of a data set that is read as tiles: how many whole pictures the split has here and officially.
 
         None where samples are counted, or no official number applies.

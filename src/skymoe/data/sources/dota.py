@@ -102,7 +102,7 @@ class Dota(ObjectSource):
         """Whether there are just ``images`` and ``labelTxt``: somebody's choice of pictures, without splits."""
         return not (self.home / "train").is_dir()
 
-    def pictures(self, split: str) -> tuple[int, int] | None:
+    def whole_pictures(self, split: str) -> tuple[int, int] | None:
         if self.flat:
             return None
         version, folder = self.labels(self.home / split, split)

@@ -85,7 +85,7 @@ class Fair1m(ObjectSource):
             {folder.parent for folder in base.rglob("images") if folder.is_dir() and _labels(folder.parent)}
         )
 
-    def pictures(self, split: str) -> tuple[int, int] | None:
+    def whole_pictures(self, split: str) -> tuple[int, int] | None:
         there = sum(len(pictures_below(p / "images").keys() & _stems(p).keys()) for p in self.parts(split))
         return there, PICTURES[split]
 

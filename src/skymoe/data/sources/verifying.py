@@ -137,7 +137,7 @@ def _check(source: Source, split: str, pixels: bool, watch: Callable[[str], obje
             watch(split)
     official = {"samples": source.counts[split]} if split in source.counts else {}
     official |= {what: numbers[split] for what, numbers in source.totals.items() if split in numbers}
-    if (whole := source.pictures(split)) is not None:
+    if (whole := source.whole_pictures(split)) is not None:
         found["pictures"], official["pictures"] = whole
     return SplitCheck(split, found, official, (*source.quarantined, *undecodable))
 
