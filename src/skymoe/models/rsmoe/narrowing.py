@@ -28,7 +28,8 @@ def narrowed(
     Raises:
         ValueError: the model reads through a projection already, or `width` is not below the tower's.
     """
-    wide: int = model.config.vision_config.hidden_size
+    vision: Any = model.config.vision_config
+    wide: int = vision.hidden_size
     if model.config.feature_width is not None or not 0 < width < wide:
         raise ValueError(
             f"feature width {width}: give a number below {wide}, the tower's, for a model that is not narrowed yet "
@@ -45,7 +46,7 @@ def narrowed(
     left_KK, _, _ = torch.linalg.svd(weights_KC @ root_CC, full_matrices=False)
     basis_KR = left_KK[:, :width]
 
-    config = copy.deepcopy(model.config)
+    config: Any = copy.deepcopy(model.config)
     config.feature_width = config.qformer_config.encoder_hidden_size = width
     made = RsMoeForConditionalGeneration(config)
     names = {f"{name}.weight" for name, module in model.named_modules() if module in set(readers)}

@@ -86,7 +86,8 @@ def assemble(model: str, base: Base | None, resampler: Resampler, out: Path, see
     text = parts.config["text_config"]
     width = resampler.width or text["hidden_size"]
     if parts.qformer is not None:
-        qformer = dict(parts.qformer.config.to_dict())
+        given: Any = parts.qformer.config
+        qformer = dict(given.to_dict())
         queries = parts.queries.shape[1] if parts.queries is not None else resampler.queries
     else:
         qformer = InstructBlipQFormerConfig(

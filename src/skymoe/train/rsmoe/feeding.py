@@ -82,7 +82,7 @@ class RowFeeding:
             Turn([question[-1], *turn.tokens[-turn.answer_length :]], turn.answer_length)
             for _, turn in encoded
         ]
-        row = {"prefix": prefix, "turns": turns, "question": question_of(conversations[0])}
+        row: dict[str, Any] = {"prefix": prefix, "turns": turns, "question": question_of(conversations[0])}
         if isinstance(self.stage, SpecialistStage):
             row["found"] = [findings.of(expert) for expert in self.experts]
             row["shown"] = [self._noisy(findings.of(expert), rng) for expert in self.experts]
