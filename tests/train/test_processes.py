@@ -71,6 +71,25 @@ def test_accumulated_in_shards_is_the_big_batch(tiny: Path, tmp_path: Path, para
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["fsdp", "experts"])
+def test_in_bfloat16_layers_are_gathered_so(tiny: Path, tmp_path: Path, parallel: str) -> None:
+    """What learns is float32 at rest, what is frozen bfloat16; layers are put together, and compute, in bfloat16."""
+    one = recipe(tmp_path / "one", tiny / "llava", tiny / "samples", EXPERTS, precision="bf16")
+    made = recipe(
+        tmp_path / "two", tiny / "llava", tiny / "samples", EXPERTS, precision="bf16", parallel=parallel
+    )
+    Training(one).run()
+    done = torchrun(HERE / "watched_run.py", str(write(made, tmp_path)))
+    assert done.returncode == 0, done.stderr[-4000:]
+    seen = json.loads((tmp_path / "two" / "watched.json").read_text())
+    assert seen["at_rest"] == {"learning": ["float32"], "frozen": ["bfloat16"]}
+    assert seen["gathered"] == ["bfloat16"]
+    curves = [losses(tmp_path / name, "stage") for name in ("one", "two")]
+    for mine, theirs in zip(*curves, strict=True):
+        assert theirs[1] == pytest.approx(mine[1], rel=0.02), "the loss, as bfloat16 rounds it"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [DENSE, EXPERTS | {"steps": 4, "balance": 0.01}], ids=["dense", "experts"])
 def test_killed_while_saving_is_as_never_killed(tiny: Path, tmp_path: Path, stage: dict) -> None:
     Training(recipe(tmp_path / "whole", tiny / "llava", tiny / "samples", stage)).run()
@@ -162,7 +181,7 @@ def test_a_checkpoint_keeps_what_learns_alone(
         kept["weights"] = sorted(load_file(folder / "trained.safetensors"))
         kept["list"] = sorted(json.loads((folder / "checkpoint.json").read_text())["files"])
 
-    monkeypatch.setattr(stages.Training, "_clear", look)
+    monkeypatch.setattr(stages.Training, "clear", look)
     Training(recipe(tmp_path, tiny / "llava", tiny / "samples", {**LORA, "steps": 2})).run()
     assert len(kept["weights"]) == 4 * 2 * 2, "A and B of query and value in four layers"
     assert all("lora_" in name for name in kept["weights"])

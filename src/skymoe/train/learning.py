@@ -48,18 +48,31 @@ def prepare(stage: ConversationStage, model: nn.Module, rate_of: Callable[[str],
         torch.manual_seed(seed)
         tuner = add_adapters(model, lora)
     learns = False
-    for name, parameter in model.named_parameters():
+    for name, parameter in list(model.named_parameters()):
         parameter.requires_grad_(rate_of(name) > 0)
         learns = learns or parameter.requires_grad
         if parameter.requires_grad and parameter.dtype != torch.float32:
-            # Steps of the usual size are lost among bfloat16's 8 bits.
-            parameter.data = parameter.data.float()
+            _to_float32(model, parameter)
     if not learns:
         raise UserError(
             f"stage {stage.name!r}: train={getattr(stage, 'train', [])} names no parameter of the model; write for "
             'example ".mlp." or "multi_modal_projector"'
         )
     return tuner
+
+
+def _to_float32(model: nn.Module, parameter: nn.Parameter) -> None:
+    """Steps of the usual size are lost among bfloat16's 8 bits."""
+    if not isinstance(parameter.data, DTensor):
+        parameter.data = parameter.data.float()
+        return
+    # The data of a sharded parameter can't change their type; FSDP takes what stands in its modules before the first
+    # forward pass.
+    raised = nn.Parameter(parameter.detach().float())
+    for module in model.modules():
+        for name, held in module._parameters.items():
+            if held is parameter:
+                module._parameters[name] = raised
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:

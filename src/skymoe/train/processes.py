@@ -36,10 +36,12 @@ def by_one(work: Callable[[], Any]) -> None:
     processes.wait_for_everyone()
 
 
-def sharding(parallel: str, experts: int) -> Any:
+def sharding(parallel: str, experts: int, bf16: bool = False) -> Any:
     """How the library is to share a model's weights out (`from_pretrained(distributed_config=…)`); None: not at all.
 
     `experts` is how many each of the model's expert layers has, 0 for a dense one, whose weights alone are sharded.
+    With `bf16` a layer's weights are gathered in bfloat16, in which they compute, and gradients are added up in
+    float32: half the traffic and half of what a gathered layer takes.
 
     Raises:
         UserError: the experts can't be shared out.
@@ -55,7 +57,7 @@ def sharding(parallel: str, experts: int) -> Any:
             f"parallel: {processes} processes can't share {experts} experts: take a number of processes that has a "
             "divisor in common with it, or parallel: fsdp"
         )
-    return DistributedConfig(fsdp_size=processes, ep_size=groups)
+    return DistributedConfig(fsdp_size=processes, ep_size=groups, fsdp_mixed_precision=bf16)
 
 
 def shares(stage: Stage, processes: int) -> tuple[int, int]:

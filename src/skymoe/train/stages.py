@@ -213,7 +213,7 @@ class Training:
         """How the weights of a stage's model are shared out; None where each process has them all."""
         if start is None or self.recipe.parallel == "ddp":
             return None
-        return sharding(self.recipe.parallel, AutoConfig.from_pretrained(start).num_experts)
+        return sharding(self.recipe.parallel, AutoConfig.from_pretrained(start).num_experts, self.bf16)
 
     def _from(self, start: str, dtype: torch.dtype, shared: Any = None) -> SkyMoeForConditionalGeneration:
         more = {} if shared is None else {"distributed_config": shared}
@@ -226,11 +226,11 @@ class Training:
 
     def _load(self, stage: AnswerStage, start: str | None) -> SkyMoeForConditionalGeneration:
         """The model a stage begins with, on the CPU. What learns becomes float32 later; the rest of a base computes in
-        bfloat16 where the processor does, and is kept so. FSDP shards weights of one type: then all are float32."""
+        bfloat16 where the processor does, and is kept so, sharded or not."""
         if start is None or AutoConfig.from_pretrained(start).model_type != SkyMoeConfig.model_type:
             return self._new_dense(start)
         shared = self._shared(stage, start)
-        return self._from(start, torch.float32 if shared is not None else self._dtype, shared)
+        return self._from(start, self._dtype, shared)
 
     def _new_dense(self, tower_folder: str | None) -> SkyMoeForConditionalGeneration:
         assert self.recipe.model is not None

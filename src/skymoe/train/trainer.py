@@ -186,7 +186,7 @@ class PictureTrainer(Trainer):
         """What is done when all is wrapped and sharded, before the first step."""
         # Transformers gives what embeddings return a gradient, which re-entrant checkpointing needs. Ours is not
         # that, and it would send gradients through a frozen tower and layers below the first that learns.
-        if self.args.gradient_checkpointing and hasattr(self.model, "disable_input_require_grads"):
+        if hasattr(self.model, "disable_input_require_grads"):
             self.model.disable_input_require_grads()
         if self.zero is not None and self.state.global_step == 0:
             self.zero.check(self.model_wrapped, self.compute_loss_context_manager)

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from skymoe.errors import UserError
-from skymoe.train.recipe import DenseStage, ExpertStage, LoraStage, Recipe, TowerStage, load_recipe
+from skymoe.train.recipe import (
+    RSMOE_STAGES,
+    DenseStage,
+    ExpertStage,
+    LoraStage,
+    Recipe,
+    TowerStage,
+    load_recipe,
+)
 
 from .architecture import Architecture, architecture, read_architecture
 from .known import DECODERS, SAMPLES, known_architecture
@@ -32,6 +40,8 @@ def recipe_stages(path: Path, overrides: list[str] | None = None) -> list[StageS
         UserError: the recipe is wrong, or its base is not here and not known.
     """
     recipe = load_recipe(path, overrides)
+    if strange := [stage for stage in recipe.stages if isinstance(stage, RSMOE_STAGES)]:
+        raise UserError(f"{path}: stages of kind {strange[0].kind!r} can't be planned yet; only SkyMoE's can")
     if recipe.base is not None:
         model = _base(recipe, path)
     else:
@@ -50,7 +60,7 @@ def recipe_stages(path: Path, overrides: list[str] | None = None) -> list[StageS
         elif isinstance(stage, LoraStage):
             planned = replace(planned, lora=_lora(stage.lora), trains=tuple(stage.train) or None)
             planned = replace(planned, about=_adapters(stage.lora))
-        else:
+        elif isinstance(stage, ExpertStage):
             planned, model = _experts(planned, stage, model)
         stages.append(planned)
     return stages
@@ -82,9 +92,8 @@ def _lengths(recipe: Recipe, stage: Any, model: Architecture) -> StageSettings:
         questions = sum((recipe.data.questions | stage.questions).values())
         text, answer = questions * TOKENS_PER_QUESTION, questions * TOKENS_PER_ANSWER
         notes.append(f"{questions} questions a picture at the most, about {TOKENS_PER_QUESTION} tokens each")
-    # A base computes in bfloat16 and keeps so what is frozen, where a process has all weights; shared out, and where
-    # a new model begins, all are float32.
-    precision = "bf16" if recipe.base is not None and recipe.parallel == "ddp" else "bf16-autocast"
+    # A base computes in bfloat16 and keeps so what is frozen; sharded, layers are gathered so. A new model is float32.
+    precision = "bf16" if recipe.base is not None else "bf16-autocast"
     return StageSettings(
         stage.name,
         model,
