@@ -81,7 +81,7 @@ def test_objects_are_named_by_how_many_captions_name_them_and_in_the_number_of_m
         "road near trees",
         "trees near building",
         "building near trees",
-        "building beside road",
+        "trees beside road",
     )
     assert found.text("objects", most=2) == "trees, road"
     assert derive(sample("a road .", "a road .", "many roads .")).objects == ("road",)
