@@ -1,6 +1,6 @@
 """Put a trained model where the package looks for it: half precision, safetensors, its processor beside it.
 
-`python -m skymoe.train.shipping runs/nano/stage2/model src/skymoe/assets/nano` (or `make ship-nano`, `make ship-rs-moe-nano`).
+`python -m skymoe.train.shipping runs/nano/stage2/model src/skymoe/assets/nano`: `make ship-nano`, `make ship-rs-moe-nano`.
 """
 
 from __future__ import annotations
