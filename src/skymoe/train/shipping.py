@@ -1,6 +1,7 @@
 """Put a trained model where the package looks for it: half precision, safetensors, its processor beside it.
 
-`python -m skymoe.train.shipping runs/nano/stage2/model src/skymoe/assets/nano`: `make ship-nano`, `make ship-rs-moe-nano`.
+`make ship-nano`, `make ship-rs-moe-nano`, or
+`python -m skymoe.train.shipping runs/nano/stage2/model src/skymoe/assets/nano`.
 """
 
 from __future__ import annotations
