@@ -76,7 +76,7 @@ def commands_parse(block: Block) -> None:
 
     for line in block.code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
-        if "skymoe" not in words[:8]:
+        if "skymoe" not in words[:8] or words[0] == "git":  # a folder is called so, too
             continue
         command, arguments = get_command(app), words[words.index("skymoe") + 1 :]
         while hasattr(command, "commands") and arguments:
