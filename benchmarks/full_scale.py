@@ -38,7 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
         "machine": machine(options.device),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "transformers")},
-        "settings": vars(options),
+        "settings": {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(options).items()
+            if name not in ("part", "result")
+        },
         "parts": {},
     }
     for part in options.only:
@@ -131,7 +135,7 @@ def run_part(options: argparse.Namespace) -> int:
 
 def write(report: dict[str, Any], options: argparse.Namespace) -> None:
     for path, text in (
-        (options.out, json.dumps(report, indent=1, default=str)),
+        (options.out, json.dumps(report, indent=1)),
         (options.markdown, markdown(report)),
     ):
         if path:
