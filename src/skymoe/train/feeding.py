@@ -21,6 +21,7 @@ from .corpus import CorpusItem, read_corpus
 from .mixture import Group
 from .pixels import TrainingPixels
 from .recipe import Data, SourceMix, Stage
+from .steps import steps_of
 
 CANONICAL_SHARE = 0.3
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def _can_be_asked(sample: Sample, most: dict[str, int]) -> bool:
 
 
 def length(stage: Stage, groups: list[Group]) -> int:
-    """Optimizer steps of a stage; of an epoch's last, incomplete batch nothing is used."""
+    """Optimizer steps of a stage."""
     if stage.steps is not None:
         return stage.steps
     assert stage.epochs is not None
@@ -93,7 +94,7 @@ def length(stage: Stage, groups: list[Group]) -> int:
                 f"stage {stage.name!r}: {group.name!r} draws its pictures, so that no epoch of it ends: give steps"
             )
     pictures = sum(len(group.items) for group in groups)
-    steps = int(stage.epochs * pictures) // stage.batch_size
+    steps = steps_of(stage.epochs, pictures, stage.batch_size)
     if steps == 0:
         raise UserError(
             f"stage {stage.name!r}: {stage.epochs} epochs of {pictures} pictures are less than one batch of "

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from skymoe.errors import UserError
+from skymoe.train.steps import steps_of
 
 from .architecture import Architecture
 from .memory import Estimator, Layout
@@ -28,20 +29,21 @@ class Schedule:
 
 
 def schedule(stage: StageSettings) -> Schedule:
-    """Steps as given, else whole batches of `samples` times `epochs`: 251,000 × 5 in batches of 144 are 8,715.
+    """Steps as given, else as a training counts them (`steps_of`): 251,000 × 5 in batches of 144 are 8,715.
 
     Raises:
-        UserError: neither steps nor samples are known, or there are fewer samples than a batch holds.
+        UserError: neither steps nor samples are known, or they are less than one batch.
     """
     steps = stage.steps
     if steps is None:
         if stage.samples is None:
             raise UserError(f"stage {stage.name!r}: give --steps, or --samples and --epochs")
-        if stage.samples < stage.batch_size:
+        steps = steps_of(stage.epochs, stage.samples, stage.batch_size)
+        if steps == 0:
             raise UserError(
-                f"stage {stage.name!r}: {stage.samples} samples are less than one batch of {stage.batch_size}"
+                f"stage {stage.name!r}: {stage.epochs:g} epochs of {stage.samples} samples are less than one batch of "
+                f"{stage.batch_size}: lower the batch size"
             )
-        steps = int(stage.samples // stage.batch_size * stage.epochs)
     samples = steps * stage.batch_size
     return Schedule(
         steps=steps,

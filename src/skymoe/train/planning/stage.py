@@ -70,7 +70,7 @@ class StageSettings:
     """One stage. A weight trains if its name contains one of `trains` (None: any; with adapters none) and starts with
     none of `frozen`.
 
-    `samples` and `epochs` give the steps where `steps` is None; of an epoch's last, incomplete batch nothing is used.
+    `samples` and `epochs` give the steps where `steps` is None (`steps_of`).
     `text_tokens` are those beside the picture's; `answer_tokens` of them are learnt from. `padded`: rows of a batch
     differ in length, so that attention needs a mask.
     """
