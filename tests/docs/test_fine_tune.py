@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
@@ -10,13 +9,6 @@ import pytest
 from docs.pages import ROOT, Block, Reader, blocks, check, named
 
 PAGE = ROOT / "docs" / "fine-tune.md"
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    reader = Reader(tmp_path_factory.mktemp("fine-tune"))
-    yield reader
-    reader.close()
 
 
 # In the page's order: each goes on where the one before ended.

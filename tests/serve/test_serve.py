@@ -8,7 +8,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,16 +42,6 @@ def model() -> SkyMoe:
     tiny, processor = build()
     end_often(tiny)
     return SkyMoe(tiny, processor)
-
-
-@pytest.fixture(scope="module")
-def server(model: SkyMoe) -> Iterator[Server]:
-    with Server(model, "tiny", "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def send(url: str, body: Any = None, **headers: str) -> tuple[int, bytes]:

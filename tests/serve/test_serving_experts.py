@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,16 +19,6 @@ def model() -> SkyMoe:
     tiny, processor = build()
     end_often(tiny)
     return SkyMoe(tiny, processor, "tiny")
-
-
-@pytest.fixture(scope="module")
-def server(model: SkyMoe) -> Iterator[Server]:
-    with Server(model, "tiny", "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def ask(server: Server, question: str, **fields: Any) -> tuple[int, Any]:
