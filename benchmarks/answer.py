@@ -128,7 +128,7 @@ def twenty_questions(engine: Any, picture: Any, repeats: int) -> dict[str, Any]:
     """20 questions on one new picture: by the engine, and one plain `generate` call after the other."""
     import torch
 
-    from skymoe.engine.answering import _limit
+    from skymoe.engine.jobs import limit
     from skymoe.tasks import Query, get_task
 
     task, processor, model = get_task("vqa"), engine.processor, engine.model
@@ -140,7 +140,7 @@ def twenty_questions(engine: Any, picture: Any, repeats: int) -> dict[str, Any]:
         inputs = processor(images=picture.picture, text=text, return_tensors="pt", add_special_tokens=False)
         with torch.inference_mode():
             out = model.generate(
-                **inputs.to(model.device), do_sample=False, max_new_tokens=_limit(task.shape(query))
+                **inputs.to(model.device), do_sample=False, max_new_tokens=limit(task.shape(query))
             )
         return processor.tokenizer.decode(
             out[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True

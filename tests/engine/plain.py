@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from skymoe.engine import SkyMoe
-from skymoe.engine.answering import LENGTH_PENALTY
+from skymoe.engine.speaking import LENGTH_PENALTY
 from skymoe.tasks import Query, get_task
 
 

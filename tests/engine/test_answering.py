@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine import plain
 from engine.tiny_model import build, end_often
-from skymoe.engine import SkyMoe, answering
+from skymoe.engine import SkyMoe, jobs
 from skymoe.engine.opened import opened
 from skymoe.errors import UserError
 from skymoe.tasks import Query
@@ -63,7 +63,7 @@ def test_free_answers_and_their_probability_are_those_of_generate(
             Query("count", "ship"),
         ]
         for query, answer in zip(queries, engine.answer(picture, queries, constrained=False), strict=True):
-            limit = answering._limit(engine._typed(opened(picture), query).shape)
+            limit = jobs.limit(engine._typed(opened(picture), query).shape)
             text, tokens, out = plain.generate(engine, picture, query, max_new_tokens=limit)
             assert answer.text == text
             scores = engine.model.compute_transition_scores(out.sequences, out.scores, normalize_logits=True)
@@ -82,7 +82,7 @@ def test_beam_search_is_that_of_transformers(beams: int, ends: bool, pictures: l
     batch, queries = [p for p, _ in pairs], [q for _, q in pairs]
     answers = engine.answer(batch, queries, constrained=False, num_beams=beams)
     for (picture, query), answer in zip(pairs, answers, strict=True):
-        limit = answering._limit(engine._typed(opened(picture), query).shape)
+        limit = jobs.limit(engine._typed(opened(picture), query).shape)
         assert answer.text == plain.generate(engine, picture, query, max_new_tokens=limit, num_beams=beams)[0]
 
 

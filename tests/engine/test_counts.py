@@ -10,8 +10,8 @@ from PIL import Image
 
 from engine import plain
 from engine.tiny_model import build
-from skymoe.engine import SkyMoe, answering
-from skymoe.engine.answering import LARGEST_LISTED
+from skymoe.engine import SkyMoe, speaking
+from skymoe.engine.speaking import LARGEST_LISTED
 from skymoe.tasks import Query
 
 NUMBERS = tuple(map(str, range(LARGEST_LISTED + 1)))
@@ -92,5 +92,5 @@ def test_numbers_listed_and_spelt_in_one_batch(
 ) -> None:
     alone = [engine.count(picture, "ship") for picture in pictures]
     assert [answer.number for answer in engine.count(pictures, "ship")] == [answer.number for answer in alone]
-    monkeypatch.setattr(answering, "LARGEST_LISTED", 2)  # now the model means numbers that are not listed
+    monkeypatch.setattr(speaking, "LARGEST_LISTED", 2)  # now the model means numbers that are not listed
     assert all(answer.parsed for answer in engine.count(pictures, "ship"))

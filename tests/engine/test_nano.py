@@ -7,7 +7,7 @@ import pytest
 import skymoe
 from engine import plain
 from skymoe import demo
-from skymoe.engine import SkyMoe, answering
+from skymoe.engine import SkyMoe, jobs, speaking
 from skymoe.engine.opened import opened
 from skymoe.tasks import Query
 
@@ -34,7 +34,7 @@ def test_questions_on_one_picture_are_answered_as_by_plain_generate(nano: SkyMoe
     picture = opened(PICTURES[name])
     answers = nano.answer(picture, QUERIES, constrained=False)
     for query, answer in zip(QUERIES, answers, strict=True):
-        limit = answering._limit(nano._typed(picture, query).shape)
+        limit = jobs.limit(nano._typed(picture, query).shape)
         assert answer.text == plain.generate(nano, picture.picture, query, max_new_tokens=limit)[0]
 
 
@@ -50,7 +50,7 @@ def test_short_answers_are_the_most_probable_whole_ones(nano: SkyMoe) -> None:
         "What is the location of the trees in this picture?",
     ):
         query, picture = Query("vqa", question), opened(PICTURES["harbor"])
-        options = {"max_new_tokens": 16, "num_beams": answering.ANSWER_BEAMS, "length_penalty": 0.0}
+        options = {"max_new_tokens": 16, "num_beams": speaking.ANSWER_BEAMS, "length_penalty": 0.0}
         expected = plain.generate(nano, picture.picture, query, **options)[0]
         assert nano.answer(picture, query)[0].text == expected
 

@@ -16,7 +16,7 @@ from engine.test_answering import QUESTIONS
 from engine.tiny_model import end_often
 from engine.tiny_rsmoe import build
 from skymoe.answer import ExpertReport
-from skymoe.engine import SkyMoe, answering
+from skymoe.engine import SkyMoe, jobs
 from skymoe.engine.opened import opened
 from skymoe.engine.routing import trace
 from skymoe.errors import UserError
@@ -56,7 +56,7 @@ def test_free_answers_are_those_of_generate(either: SkyMoe, pictures: list[Image
     pairs = list(itertools.product(pictures[:2], [Query("vqa", question) for question in QUESTIONS[:3]]))
     answers = either.answer([p for p, _ in pairs], [q for _, q in pairs], constrained=False, num_beams=beams)
     for (picture, query), answer in zip(pairs, answers, strict=True):
-        limit = answering._limit(either._typed(opened(picture), query).shape)
+        limit = jobs.limit(either._typed(opened(picture), query).shape)
         text, _, out = plain.generate(either, picture, query, max_new_tokens=limit, num_beams=beams)
         assert answer.text == text
         if beams == 1:
