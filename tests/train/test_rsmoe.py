@@ -163,10 +163,15 @@ def test_stage_1_ends_with_a_narrower_reading_of_the_tower(tiny: Path, tmp_path:
 
 
 def test_one_stage(tiny: Path, tmp_path: Path) -> None:
-    one = {**SPECIALISTS, "resampler": ENCODER["resampler"], "everything": True, "steps": 1}
+    narrow = {
+        **ENCODER["resampler"],
+        "feature_width": 6,
+    }  # from the start: a projection that learns with the rest
+    one = {**SPECIALISTS, "resampler": narrow, "everything": True, "steps": 1}
     folder = Training(recipe(tmp_path, tiny, one)).run()
     model = AutoModelForImageTextToText.from_pretrained(folder)
     assert model.config.num_experts == 3
+    assert model.config.feature_width == model.model.feature_projector.out_features == 6
     before = AutoModelForImageTextToText.from_pretrained(tiny / "llava").state_dict()
     name = "model.language_model.{}layers.0.mlp.up_proj.weight"
     assert not torch.equal(before[name.format("")], model.state_dict()[name.format("decoder.")])
@@ -275,6 +280,7 @@ def test_what_does_not_fit_into_a_finding_is_left_out_whole(trained: Path) -> No
         ),
         ([{**SPECIALISTS, "experts": ["theme", "theme"]}], {}, "at most once"),
         ([{**SPECIALISTS, "resampler": {"queries": 2}}], {}, "everything: true"),
+        ([{**ENCODER, "feature_width": 6, "resampler": {"feature_width": 6}}], {}, "give one of them"),
         ([ENCODER], {"parallel": "fsdp"}, "parallel: ddp"),
         ([ENCODER], {"base": {"model": "nano"}}, "experts inside"),
         ([ENCODER], {"base": {"model": "runs/nano/stage1/no-model"}}, "skymoe train recipes/nano.yaml"),

@@ -18,6 +18,7 @@ from skymoe.train.sweeps.settings import checked, is_sweep, load_sweep, lowered,
 RECIPES = Path(__file__).parents[2] / "recipes"
 NANO = RECIPES / "ablations-nano.yaml"
 SHIPPED = sorted(RECIPES.glob("ablations*.yaml"), key=lambda path: path.stem)
+GRIDS = [RECIPES / "ablations.yaml", NANO]
 # Table 8 of the paper, row by row: experts, cutout, editing.
 TABLE_8 = [
     ("1", "on", "on"), ("4", "on", "on"), ("6", "on", "on"), ("8", "on", "on"),
@@ -26,7 +27,9 @@ TABLE_8 = [
 
 
 def test_the_shipped_sweeps() -> None:
-    assert [path.stem for path in SHIPPED] == ["ablations", "ablations-nano"]
+    assert [path.stem for path in SHIPPED] == [
+        "ablations", "ablations-nano", "ablations-rs-moe-nano", "ablations-rs-moe-nano-stages",
+    ]  # fmt: skip
     assert all(is_sweep(path) for path in SHIPPED)
     assert not is_sweep(RECIPES / "nano.yaml")
 
@@ -38,8 +41,15 @@ def test_every_run_of_a_shipped_sweep_is_a_valid_recipe(path: Path) -> None:
     assert sweep.output == Path("runs") / path.stem
     for run in runs(sweep):
         recipe = checked(run.recipe, 32, run.text)
-        stage, labels = recipe.stages[-1], dict(run.cell.labels)
         assert (recipe.seed, recipe.output) == (run.seed, run.folder)
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=[path.stem for path in GRIDS])
+def test_a_cell_of_the_grid_is_what_its_labels_say(path: Path) -> None:
+    sweep = load_sweep(path)
+    for run in runs(sweep):
+        recipe = checked(run.recipe, 32, run.text)
+        stage, labels = recipe.stages[-1], dict(run.cell.labels)
         assert (stage.edits.cutout > 0) == (labels["cutout"] == "on")
         assert (stage.edits.relocate > 0) == (labels["editing"] == "on")
         if labels["experts"] == "1":
@@ -48,6 +58,23 @@ def test_every_run_of_a_shipped_sweep_is_a_valid_recipe(path: Path) -> None:
             assert isinstance(stage, ExpertStage)
             assert stage.experts == int(labels["experts"])
         assert len({one.stages[-1].steps for one in (recipe, checked(runs(sweep)[0].recipe, 32, ""))}) == 1
+
+
+def test_the_ablations_of_rs_moe() -> None:
+    """With and without router nothing else differs; one stage sees as many pictures as two."""
+    routers = [run.recipe for run in runs(load_sweep(RECIPES / "ablations-rs-moe-nano.yaml"))]
+    assert [recipe["stages"][0].pop("router") for recipe in routers[:2]] == ["instruction", "none"]
+    of_a_run = {"name": "", "output": ""}
+    assert routers[0] | of_a_run == routers[1] | of_a_run
+    two, one = (
+        run.recipe["stages"] for run in runs(load_sweep(RECIPES / "ablations-rs-moe-nano-stages.yaml"))[:2]
+    )
+    assert [stage["kind"] for stage in two] == ["encoder", "specialists"]
+    assert [stage["kind"] for stage in one] == ["specialists"]
+    assert one[0]["everything"]
+    assert one[0]["resampler"] == two[0]["resampler"]
+    seen = [sum(stage["steps"] * stage["batch_size"] for stage in stages) for stages in (two, one)]
+    assert seen[0] == seen[1]
 
 
 def test_the_full_grid_and_the_paper_s_rows() -> None:

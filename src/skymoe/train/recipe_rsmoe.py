@@ -17,6 +17,8 @@ Weight = Annotated[float, Field(ge=0)]
 class Resampler(Section):
     """The Q-Former between tower and decoder: `queries` visual tokens, `layers` of `width` (default: the decoder's).
 
+    With `feature_width` it reads the tower's tokens through one linear layer of that width, which learns with it: a
+    small Q-Former on wide tokens spends most of its weights and time on reading them.
     A base that brings its own Q-Former (InstructBLIP) goes on with it, whatever is said here.
     """
 
@@ -25,6 +27,7 @@ class Resampler(Section):
     width: int | None = Field(default=None, gt=0)
     heads: int | None = Field(default=None, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    feature_width: int | None = Field(default=None, gt=0)
 
 
 class RsMoeStage(Stage):
@@ -33,6 +36,12 @@ class RsMoeStage(Stage):
     never does."""
 
     decoder_learning_rate: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _not_compiled(self) -> RsMoeStage:
+        if self.compile:
+            raise ValueError(f"stage {self.name!r}: an RS-MoE was never tried compiled; leave compile out")
+        return self
 
 
 class EncoderStage(RsMoeStage):
@@ -47,6 +56,15 @@ class EncoderStage(RsMoeStage):
     resampler: Resampler = Resampler()
     sub_tasks: int = Field(default=1, ge=0, le=len(EXPERTS))
     feature_width: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _narrowed_once(self) -> EncoderStage:
+        if self.feature_width is not None and self.resampler.feature_width is not None:
+            raise ValueError(
+                f"stage {self.name!r}: feature_width narrows at the end what resampler.feature_width has narrow from "
+                "the start; give one of them"
+            )
+        return self
 
 
 class SpecialistStage(RsMoeStage):

@@ -39,8 +39,9 @@ class AdaptedLinear(nn.Linear):
         """(B·E, S, in) → (B·E, S, out)."""
         y = super().forward(x)
         x_BESI = x.unflatten(0, (-1, self.experts))
-        low_BESR = x_BESI @ self.lora_a.transpose(1, 2)
-        return y + self.scaling * (low_BESR @ self.lora_b.transpose(1, 2)).flatten(0, 1)
+        # Scaled where it is narrow: twenty times fewer numbers than the wide output.
+        low_BESR = self.scaling * (x_BESI @ self.lora_a.transpose(1, 2))
+        return y + (low_BESR @ self.lora_b.transpose(1, 2)).flatten(0, 1)
 
 
 def adapt(decoder: nn.Module, targets: Iterable[str], experts: int, rank: int, alpha: float) -> list[str]:

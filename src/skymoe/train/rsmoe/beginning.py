@@ -103,6 +103,7 @@ def assemble(model: str, base: Base | None, resampler: Resampler, out: Path, see
     config = RsMoeConfig(
         qformer_config=qformer,
         num_query_tokens=queries,
+        feature_width=None if parts.qformer is not None else resampler.feature_width,
         image_token_index=parts.tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
         tie_word_embeddings=bool(text.get("tie_word_embeddings")),
         **parts.config,
