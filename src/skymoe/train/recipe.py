@@ -156,6 +156,10 @@ class Recipe(Section):
                 raise ValueError(
                     f"stage {stage.name!r}: adapters on experts are not shared out; write parallel: ddp"
                 )
+            if self.parallel != "ddp" and stage.compile:
+                raise ValueError(
+                    f"stage {stage.name!r}: sharded layers were never tried compiled; leave compile out"
+                )
             if isinstance(stage, TowerStage) and self.base is not None:
                 raise ValueError(f"stage {stage.name!r}: a base brings its tower; leave the stage out")
             edited = any(share for _, share in stage.edits.shares)

@@ -38,7 +38,8 @@ class Stage(Section):
     for the balance loss, which is larger by experts × the covariance of F and G (Eq. 8) over the parts.
     The length is `steps`, or `epochs` over a corpus or over sources of fixed samples. `weights` (by source; 0 leaves
     it out) and `questions` (by task) replace those of `data` in this stage. `edits` changes pictures before they are
-    seen. `betas` are AdamW's.
+    seen. `betas` are AdamW's. `compile` has torch.compile make one kernel of many in each layer: minutes at the start,
+    then quicker steps on a GPU.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")
@@ -53,6 +54,7 @@ class Stage(Section):
     save_every: int = Field(default=250, gt=0)
     log_every: int = Field(default=20, gt=0)
     gradient_checkpointing: bool = False
+    compile: bool = False
     weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     questions: dict[str, Annotated[int, Field(ge=0)]] = {}
     edits: Edits = Edits()
@@ -78,6 +80,10 @@ class TowerStage(Stage):
     def _undivided(self) -> TowerStage:
         if self.micro_batch is not None:
             raise ValueError(f"stage {self.name!r}: a tower learns whole batches; leave micro_batch out")
+        if self.compile:
+            raise ValueError(
+                f"stage {self.name!r}: decoders are compiled, this tower is not; leave compile out"
+            )
         return self
 
 
@@ -93,6 +99,10 @@ class ConversationStage(Stage):
         if self.pointing and self.micro_batch is not None:
             raise ValueError(
                 f"stage {self.name!r}: the pointing loss is a mean over the batch; leave micro_batch out"
+            )
+        if self.pointing and self.compile:
+            raise ValueError(
+                f"stage {self.name!r}: the pointing loss watches attention inside a layer; leave compile out"
             )
         return self
 

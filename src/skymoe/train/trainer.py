@@ -21,6 +21,7 @@ from skymoe.models.moe import expert_load
 from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 
 from .checkpoints import keep_newest, last_whole, step_of, sweep, whole, write_list
+from .compiling import compile_layers
 from .expert_watch import ExpertWatch
 from .learning import load_trained, trained_state
 from .mixture import Pictures
@@ -279,6 +280,8 @@ def train_stage(
         pictures.start = step_of(last) * stage.batch_size
     micro, accumulated = shares(stage, state().num_processes)
     sharded = bool(getattr(model, "is_distributed_loading_by_transformers", False))
+    if stage.compile:
+        compile_layers(model)
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -292,8 +295,7 @@ def train_stage(
         seed=recipe.seed,
         bf16=use_bf16(recipe.precision),
         use_cpu=not torch.accelerator.is_available(),
-        gradient_checkpointing=stage.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        **_checkpointing(stage.gradient_checkpointing),
         save_steps=stage.save_every,
         save_only_model=sharded,
         logging_steps=stage.log_every,
@@ -333,6 +335,13 @@ def train_stage(
         trainer._load_from_checkpoint(str(last))
     else:
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+
+
+def _checkpointing(wanted: bool) -> dict[str, Any]:
+    """The arguments for gradient checkpointing, which newer versions of Transformers name after activations."""
+    known = TrainingArguments.__dataclass_fields__
+    name = "activation_checkpointing" if "activation_checkpointing" in known else "gradient_checkpointing"
+    return {name: wanted, f"{name}_kwargs": {"use_reentrant": False}}
 
 
 def use_bf16(precision: str) -> bool:
