@@ -21,8 +21,8 @@ def plan(
     target: Annotated[
         str,
         typer.Argument(
-            help="skymoe-7b (also -13b, -1b; with -stage1, -stage2, -lora-experts), nano, a recipe (.yaml), "
-            "or the folder or config.json of a model."
+            help="skymoe-7b (also -13b, -1b; with -stage1, -stage2, -lora-experts), rs-moe-1b (also -3b, -7b; with "
+            "-stage1, -stage2), nano, rs-moe-nano, a recipe (.yaml), or the folder or config.json of a model."
         ),
     ] = "skymoe-7b",
     gpus: Annotated[int, typer.Option(min=1, help="How many GPUs.")] = 1,

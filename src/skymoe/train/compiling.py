@@ -1,5 +1,5 @@
-"""torch.compile, layer by layer: what is alike is compiled once, which takes a fraction of the time that the whole model
-would take, and rows of other lengths do not have it made anew."""
+"""torch.compile, layer by layer: what is alike is compiled once, which takes a fraction of what the whole model would
+take, and rows of other lengths do not have it made anew."""
 
 from __future__ import annotations
 

@@ -97,6 +97,14 @@ class Architecture:
     conditioned: bool = False
     config: Mapping[str, Any] | None = None  # the whole configuration, for what only the real model can tell
 
+    @property
+    def described(self) -> str:
+        """In a few words."""
+        if not self.experts:
+            return "dense"
+        layers = f"{len(self.expert_layers)} of {self.decoder.layers} layers"
+        return f"{self.experts} experts in {layers}, {self.top_k} for a token"
+
     def with_experts(self, experts: int, top_k: int = 2, interval: int = 2, offset: int = 0) -> Architecture:
         """The same model with other experts; 0 is the dense model of stage I."""
         layers = tuple(range(offset, self.decoder.layers, interval)) if experts else ()
@@ -114,6 +122,16 @@ class Architecture:
 
 def read_architecture(path: Path, name: str | None = None) -> Architecture:
     """From a config.json or the folder of a checkpoint that holds one."""
+    config, called = read_config(path)
+    return architecture(config, name or called)
+
+
+def read_config(path: Path) -> tuple[dict[str, Any], str]:
+    """The same as a dictionary, and what the folder is called.
+
+    Raises:
+        UserError: there is none, or it is none.
+    """
     file = path / "config.json" if path.is_dir() else path
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
@@ -123,7 +141,7 @@ def read_architecture(path: Path, name: str | None = None) -> Architecture:
         raise UserError(f"{file} cannot be read as JSON ({' '.join(str(error).split())})") from None
     if not isinstance(config, dict):
         raise UserError(f"{file} is no model configuration: a mapping of names to values is needed")
-    return architecture(config, name or (path.name if path.is_dir() else path.resolve().parent.name))
+    return config, path.name if path.is_dir() else path.resolve().parent.name
 
 
 def architecture(config: Mapping[str, Any], name: str) -> Architecture:
@@ -136,7 +154,7 @@ def architecture(config: Mapping[str, Any], name: str) -> Architecture:
     if kind not in ("skymoe", "llava"):
         raise UserError(f"{name} is a {kind!r} model: plan a 'skymoe' or 'llava' configuration")
     text, vision = config.get("text_config") or {}, config.get("vision_config") or {}
-    decoder = _decoder(text, name, bool(config.get("tie_word_embeddings", False)))
+    decoder = decoder_of(text, name, bool(config.get("tie_word_embeddings", False)))
     layer = config.get("vision_feature_layer", -2)
     tower = _tower(vision, name, layer if isinstance(layer, int) else max(layer))
     dropped = config.get("vision_feature_select_strategy", "default") == "default"
@@ -167,7 +185,8 @@ def architecture(config: Mapping[str, Any], name: str) -> Architecture:
     )
 
 
-def _decoder(text: Mapping[str, Any], name: str, tied: bool) -> Decoder:
+def decoder_of(text: Mapping[str, Any], name: str, tied: bool) -> Decoder:
+    """From a `text_config` as a dictionary; `tied`: the head is the embeddings."""
     kind = str(text.get("model_type", "llama"))
     values = {"num_hidden_layers": 32, "num_attention_heads": 32, **TEXT_DEFAULTS.get(kind, {}), **text}
     try:
@@ -218,4 +237,13 @@ def _tower(vision: Mapping[str, Any], name: str, feature_layer: int) -> Tower:
         raise UserError(f"{name}: its vision_config ({kind}) cannot be read ({error})") from None
 
 
-__all__ = ["Architecture", "Decoder", "Shapes", "Tower", "architecture", "read_architecture"]
+__all__ = [
+    "Architecture",
+    "Decoder",
+    "Shapes",
+    "Tower",
+    "architecture",
+    "decoder_of",
+    "read_architecture",
+    "read_config",
+]

@@ -209,6 +209,8 @@ def _enough_gpus(stage: StageSettings, machine: Machine) -> int | None:
 
 def _changes(stage: StageSettings) -> Iterator[tuple[str, StageSettings]]:
     model = stage.architecture
+    if not stage.changeable:
+        return
     if stage.precision.name in ("fp32", "bf16-autocast"):
         yield "--precision bf16: what is frozen takes half", replace(stage, precision=PRECISIONS["bf16"])
     if stage.lora is None and not stage.tower_only:

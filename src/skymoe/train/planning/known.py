@@ -26,6 +26,7 @@ DECODERS: dict[str, dict[str, Any]] = {
         "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22, "num_key_value_heads": 4,
     },
 }  # fmt: skip
+RSMOE = ("rs-moe-1b", "rs-moe-3b", "rs-moe-7b")  # their stages: rsmoe/known.py
 BASES = {"skymoe-7b": "Vicuna-7B", "skymoe-13b": "Vicuna-13B", "skymoe-1b": "TinyLlama-1.1B"}
 STAGES = {
     "stage1": "LoRA (rank 64) on the decoder's query and value projections",
@@ -78,7 +79,8 @@ def known_stages(target: str) -> list[StageSettings] | None:
 
 
 def known_names() -> list[str]:
-    return [*DECODERS, *(f"{name}-{kind}" for name in DECODERS for kind in STAGES)]
+    several = [*RSMOE, *(f"{name}-{kind}" for name in RSMOE for kind in ("stage1", "stage2"))]
+    return [*DECODERS, *(f"{name}-{kind}" for name in DECODERS for kind in STAGES), *several]
 
 
 def paper_stage(model: Architecture, kind: str) -> StageSettings:

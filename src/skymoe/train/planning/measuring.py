@@ -33,6 +33,7 @@ def measured_rate(stage: StageSettings) -> tuple[float, str]:
     import torch
     from transformers import AutoModel
 
+    stage = stage.single
     model = stage.architecture
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import accumulate
 from math import gcd, prod
@@ -10,7 +10,6 @@ from math import gcd, prod
 from .architecture import Shapes
 from .stage import StageSettings, adapter_weights
 from .tape import Block, Dtypes
-from .tensors import ADAPTOR, DECODER, TOWER
 from .walk import walk
 
 STRATEGIES = {
@@ -114,6 +113,12 @@ class Estimator:
             self._walks[dtypes] = walk(self.stage, dtypes)
         return self._walks[dtypes]
 
+    def met_again(self, layout: Layout) -> Held:
+        """What the forward pass comes to again, as often as it does."""
+        names = Counter(block.name for block in self.blocks(layout))
+        again = (self._held.get(name, Held()) for name, times in names.items() for _ in range(times - 1))
+        return sum(again, Held())
+
     def memory(self, layout: Layout, micro: int, checkpointing: bool, accumulates: bool) -> Memory:
         """For micro-batches of `micro` samples; `accumulates`: several of them, whose gradients add up, to a step."""
         precision, spread = self.stage.precision, layout.gpus if layout.sharded else 1
@@ -149,7 +154,7 @@ class Estimator:
         }
         working = end
         kept_until = list(accumulate(kept))
-        done = 0.0  # gradients of the blocks behind
+        done, met = 0.0, set[str]()  # gradients of the blocks behind
         for place in reversed(range(len(blocks))):
             block = blocks[place]
             if not block.learns:
@@ -163,7 +168,9 @@ class Estimator:
             working = max(working, passing)
             moment = fixed + max(earlier, done) + kept_until[place] + passing
             moments["backward"] = max(moments["backward"], moment)
-            done += on_gpu * held[place].trained * precision.gradient / spread
+            if block.name not in met:  # the decoder of an RS-MoE is met twice, and has one gradient
+                done += on_gpu * held[place].trained * precision.gradient / spread
+            met.add(block.name)
         return Memory(
             weights=on_gpu * weights,
             gradients=on_gpu * gradients,
@@ -179,10 +186,10 @@ class Estimator:
         if not layout.sharded or (layout.gpus == 1 and layout.strategy != "offload"):
             return 0.0
         if layout.strategy == "zero2":
-            wanted = held[: place + 1]
+            wanted = list({id(one): one for one in held[: place + 1]}.values())
         else:  # the block, the next one on its way, and what belongs to no layer, which stays
             wanted = [held[place], *(held[place - 1 : place] if place else ())]
-            names = ("head", "adaptor", "tower input")
+            names = ("head", "adaptor", "projector", "router", "tower input")
             others = [self._held.get(name, Held()) for name in names]
             wanted += [other for other in others if all(other is not one for one in wanted)]
         return sum(one.gathered(layout) for one in wanted) * self.stage.precision.gathered
@@ -206,25 +213,13 @@ def dtypes_of(stage: StageSettings, layout: Layout) -> Dtypes:
     return Dtypes(precision.trained, precision.frozen, precision.compute if mixed else None)
 
 
-def block_of(name: str) -> str:
-    """The walk's block that a weight belongs to."""
-    for start, block in ((f"{TOWER}encoder.layers.", "tower layer"), (f"{DECODER}layers.", "layer")):
-        if name.startswith(start):
-            return f"{block} {name.removeprefix(start).partition('.')[0]}"
-    if name.startswith(TOWER):
-        return "tower input"
-    if name.startswith(ADAPTOR):
-        return "adaptor"
-    return "embedding" if "embed_tokens" in name else "head"
-
-
 def _held_by_block(stage: StageSettings, shapes: Shapes) -> dict[str, Held]:
     found: dict[str, Held] = defaultdict(Held)
     for name, shape in shapes.items():
         size, trained = prod(shape), stage.trained(name)
         expert = ".mlp.experts." in name
-        found[block_of(name)] += Held(size, size * trained, size * expert, size * (expert and trained))
+        found[stage.block_of(name)] += Held(size, size * trained, size * expert, size * (expert and trained))
     for name, shape in adapter_weights(stage, shapes).items():
         size, expert = prod(shape), ".mlp.experts." in name
-        found[block_of(name)] += Held(size, size, size * expert, size * expert)
+        found[stage.block_of(name)] += Held(size, size, size * expert, size * expert)
     return dict(found)

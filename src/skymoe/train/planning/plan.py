@@ -7,6 +7,7 @@ from typing import Any
 
 from .fitting import Fit, Machine, best, fit_all, fit_asked, per_gpu, remedies
 from .memory import STRATEGIES
+from .rsmoe.dimensions import RowStage
 from .schedule import Answering, Arithmetic, Schedule, answering, arithmetic, schedule
 from .stage import Parameters, StageSettings, parameters
 from .units import GIB
@@ -28,7 +29,8 @@ class Plan:
 
     @property
     def best(self) -> Fit | None:
-        return best(self.fits)
+        runs = self.stage.runs
+        return best([fit for fit in self.fits if fit.layout.strategy in runs]) or best(self.fits)
 
     def seconds(self, fit: Fit) -> float:
         """Of the whole stage."""
@@ -83,6 +85,7 @@ class Plan:
                 "padded": stage.padded,
                 "experts_kernel": stage.kernel,
             },
+            **({"rs_moe": more} if (more := stage.more()) else {}),
             "parameters": {**asdict(self.parameters), "frozen": self.parameters.frozen},
             "schedule": asdict(self.schedule),
             "flop_per_step": {
@@ -131,6 +134,14 @@ class Plan:
         }
 
 
+def _answering(stage: StageSettings) -> Answering | None:
+    if isinstance(stage, RowStage):
+        from .rsmoe.decoding import rows_answering
+
+        return rows_answering(stage)
+    return None if stage.tower_only else answering(stage.architecture)
+
+
 def make_plan(
     stage: StageSettings,
     machine: Machine,
@@ -151,7 +162,7 @@ def make_plan(
         parameters=counted,
         schedule=schedule(stage),
         arithmetic=arithmetic(stage),
-        answering=None if stage.tower_only else answering(stage.architecture),
+        answering=_answering(stage),
         fits=fits,
         asked=fit_asked(stage, machine),
         remedies=remedies(stage, machine, fits),

@@ -9,7 +9,7 @@ from typing import Any
 
 from skymoe.errors import UserError
 
-from .architecture import Architecture, read_architecture
+from .architecture import Architecture, architecture, read_config
 from .known import known_names, known_stages, paper_stage
 from .stage import PRECISIONS, Lora, StageSettings
 
@@ -66,8 +66,13 @@ def _stages(target: str, overrides: list[str] | None, experts: int | None) -> li
         raise UserError(f"--set {overrides[0]!r} changes a recipe; {target!r} is none")
     if (known := known_stages(target)) is not None:
         return known
-    if target == "nano":
-        path = ASSETS / "nano"
+    if target.startswith("rs-moe-"):
+        from .rsmoe.known import known_rsmoe
+
+        if (several := known_rsmoe(target)) is not None:
+            return several
+    if target in ("nano", "rs-moe-nano"):
+        path = ASSETS / target
     if not path.exists():
         near = difflib.get_close_matches(target, known_names(), n=1)
         remedy = (
@@ -79,7 +84,12 @@ def _stages(target: str, overrides: list[str] | None, experts: int | None) -> li
             f"{target!r} is neither a file nor a known name; {remedy}"
             + ("" if near else ", ".join(known_names()))
         )
-    model = read_architecture(path)
+    config, name = read_config(path)
+    if config.get("model_type") == "rsmoe":
+        from .rsmoe.known import checkpoint_stage
+
+        return checkpoint_stage(config, name)
+    model = architecture(config, name)
     if experts and not model.experts:  # a dense model that is to get experts
         model = model.with_experts(max(2, experts))
     return [paper_stage(model, "stage2" if model.experts else "stage1")]
@@ -89,6 +99,12 @@ def apply(stage: StageSettings, changes: Changes) -> StageSettings:
     """The stage with the changes. Other experts keep their layers."""
     given: dict[str, Any] = {}
     model = stage.architecture
+    if not stage.changeable:
+        for name in ("experts", "top_k", "train", "lora"):
+            if getattr(changes, name) is not None:
+                raise UserError(
+                    f"--{name.replace('_', '-')} is for a SkyMoE; what learns in {model.name} its recipe says (--set)"
+                )
     if model.experts and (changes.experts is not None or changes.top_k is not None):  # stage I stays dense
         given["architecture"] = _other_experts(model, changes)
     for name in ("batch_size", "text_tokens", "answer_tokens", "steps"):

@@ -12,9 +12,11 @@ from skymoe.errors import UserError
 from skymoe.train.recipe import (
     RSMOE_STAGES,
     DenseStage,
+    EncoderStage,
     ExpertStage,
     LoraStage,
     Recipe,
+    SpecialistStage,
     TowerStage,
     load_recipe,
 )
@@ -40,8 +42,6 @@ def recipe_stages(path: Path, overrides: list[str] | None = None) -> list[StageS
         UserError: the recipe is wrong, or its base is not here and not known.
     """
     recipe = load_recipe(path, overrides)
-    if strange := [stage for stage in recipe.stages if isinstance(stage, RSMOE_STAGES)]:
-        raise UserError(f"{path}: stages of kind {strange[0].kind!r} can't be planned yet; only SkyMoE's can")
     if recipe.base is not None:
         model = _base(recipe, path)
     else:
@@ -62,6 +62,9 @@ def recipe_stages(path: Path, overrides: list[str] | None = None) -> list[StageS
             planned = replace(planned, about=_adapters(stage.lora))
         elif isinstance(stage, ExpertStage):
             planned, model = _experts(planned, stage, model)
+        elif isinstance(stage, RSMOE_STAGES):
+            planned = _rsmoe(recipe, planned, stage, model)
+            model = planned.result
         stages.append(planned)
     return stages
 
@@ -78,6 +81,25 @@ def _experts(
         lora, about = _lora(stage.lora), f"{_adapters(stage.lora)}, and {about}"
     planned = replace(planned, architecture=model, trains=tuple(stage.train), lora=lora, about=about)
     return replace(planned, kernel=stage.implementation), model
+
+
+def _rsmoe(
+    recipe: Recipe, planned: StageSettings, stage: EncoderStage | SpecialistStage, model: Architecture
+) -> StageSettings:
+    from skymoe.data.sources import source_class
+
+    from .rsmoe.stages import encoder, lengths_of, precision_of, specialists
+
+    sources = {source.name for source in recipe.data.sources}
+    lengths = lengths_of(model.decoder.vocabulary, sources)
+    asked = recipe.data.questions | stage.questions
+    planned = replace(planned, precision=precision_of(recipe.precision), notes=planned.notes[:-1])
+    counts = [source_class(one.name).counts.get(one.split) for one in recipe.data.sources]
+    if planned.samples is not None and all(counts):
+        planned = replace(planned, samples=sum(filter(None, counts)), notes=())
+    if isinstance(stage, EncoderStage):
+        return encoder(planned, stage, model, asked, lengths)
+    return specialists(planned, stage, model, asked, lengths)
 
 
 def _lengths(recipe: Recipe, stage: Any, model: Architecture) -> StageSettings:
@@ -127,6 +149,12 @@ def _base(recipe: Recipe, path: Path) -> Architecture:
     """The architecture of a recipe's base: a folder, a known hub id, or what a recipe beside this one will make."""
     assert recipe.base is not None
     name, side = recipe.base.model, recipe.base.image_size
+    decoder = recipe.base.decoder
+    if isinstance(recipe.stages[0], RSMOE_STAGES):
+        from .rsmoe.known import rsmoe_base
+
+        if (ready := rsmoe_base(name, decoder, recipe.name)) is not None:
+            return ready
     folder = ASSETS / "nano" if name == "nano" else Path(name)
     if (folder / "config.json").is_file():
         model = read_architecture(folder, recipe.name)
@@ -146,6 +174,11 @@ def _base(recipe: Recipe, path: Path) -> Architecture:
                 f"one of {', '.join(DECODERS)}"
             )
         model = replace(made, name=recipe.name)
+    if decoder is not None:
+        from .rsmoe.known import decoder_config
+
+        config = {**(model.config or {}), "text_config": decoder_config(decoder), "num_experts": 0}
+        model = architecture(config, recipe.name)
     return model if side is None else _resized(model, side)
 
 
@@ -160,7 +193,7 @@ def _made_by_neighbour(path: Path, wanted: str) -> Architecture | None:
             continue
         results = {str(recipe.output / stage.name / "model"): stage.name for stage in recipe.stages}
         if (stage_name := results.get(str(Path(wanted)))) is not None:
-            return next(stage.architecture for stage in recipe_stages(file) if stage.name == stage_name)
+            return next(stage.result for stage in recipe_stages(file) if stage.name == stage_name)
     return None
 
 

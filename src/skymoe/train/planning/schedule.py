@@ -150,6 +150,10 @@ def traffic(estimator: Estimator, layout: Layout, micro_batches: int, checkpoint
     groups = layout.gpus // layout.expert_groups  # GPUs that share an expert's weights
     expert_share = (groups - 1) / groups / layout.expert_groups
     passes = 1 if layout.strategy == "zero2" else 2
+    if passes > 1:
+        # The decoder of an RS-MoE is gathered, and gives its gradients, once for each time that it runs.
+        again = estimator.met_again(layout)
+        gathered, gradients = gathered + again.weights, gradients + again.trained
     each = share * (passes * gathered + gradients)
     each += expert_share * (passes * held.experts + held.trained_experts)
     total = micro_batches * each * compute

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from skymoe.errors import UserError
 
 from .architecture import Architecture, Shapes
-from .tensors import TOWER, activated, count, weights
+from .tensors import TOWER, activated, block_of, count, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,54 @@ class StageSettings:
             return shapes
         return {name: shape for name, shape in shapes.items() if name.startswith(TOWER)}
 
+    def block_of(self, name: str) -> str:
+        """The walk's block that a weight belongs to."""
+        return block_of(name)
+
+    @property
+    def result(self) -> Architecture:
+        """What the next stage begins with."""
+        return self.architecture
+
+    @property
+    def single(self) -> StageSettings:
+        """A stage with the same decoder layers, where these alone matter."""
+        return self
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Strategies that `skymoe train` runs it with; none: all that it has."""
+        return ()
+
+    @property
+    def changeable(self) -> bool:
+        """Whether other experts, adapters or weights may learn than it says."""
+        return True
+
+    def counted(self, shapes: Shapes) -> Parameters:
+        """Its parameters by kind."""
+        adapters = sum(prod(shape) for shape in adapter_weights(self, shapes).values())
+
+        def part(text: str) -> int:
+            return sum(prod(shape) for name, shape in shapes.items() if text in name)
+
+        tower, adaptor = part("vision_tower."), part("multi_modal_projector.")
+        return Parameters(
+            total=count(shapes) + adapters,
+            activated=activated(self.architecture, shapes) + _activated_adapters(self, shapes),
+            trained=adapters + sum(prod(shape) for name, shape in shapes.items() if self.trained(name)),
+            adapters=adapters,
+            experts=part(".mlp.experts."),
+            routers=part(".mlp.router."),
+            tower=tower,
+            adaptor=adaptor,
+            decoder=count(shapes) - tower - adaptor,
+        )
+
+    def more(self) -> dict[str, Any]:
+        """What a plan as JSON says of such a stage beside what it says of every other."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -144,32 +193,15 @@ def parameters(stage: StageSettings, shapes: Shapes | None = None) -> Parameters
     Raises:
         UserError: nothing of the model would train.
     """
-    shapes = stage.model_weights() if shapes is None else shapes
-    adapters = sum(prod(shape) for shape in adapter_weights(stage, shapes).values())
-    trained = adapters + sum(prod(shape) for name, shape in shapes.items() if stage.trained(name))
-    if not trained:
+    counted = stage.counted(stage.model_weights() if shapes is None else shapes)
+    if not counted.trained:
         what = (
             f"lora targets {', '.join(stage.lora.targets)}"
             if stage.lora
             else f"trains={list(stage.trains or ())}"
         )
         raise UserError(f"stage {stage.name!r}: {what} names no weight of {stage.architecture.name}")
-
-    def part(text: str) -> int:
-        return sum(prod(shape) for name, shape in shapes.items() if text in name)
-
-    tower, adaptor = part("vision_tower."), part("multi_modal_projector.")
-    return Parameters(
-        total=count(shapes) + adapters,
-        activated=activated(stage.architecture, shapes) + _activated_adapters(stage, shapes),
-        trained=trained,
-        adapters=adapters,
-        experts=part(".mlp.experts."),
-        routers=part(".mlp.router."),
-        tower=tower,
-        adaptor=adaptor,
-        decoder=count(shapes) - tower - adaptor,
-    )
+    return counted
 
 
 def adapter_weights(stage: StageSettings, shapes: Mapping[str, tuple[int, ...]]) -> Shapes:

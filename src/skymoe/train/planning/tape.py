@@ -157,18 +157,29 @@ class Tape:
         self.flowing |= trained
         return NORM if self.dtypes.autocast else given
 
-    def attention(self, tokens: int, heads: int, kv_heads: int, width: int, given: int, masked: bool) -> None:
-        """Scaled dot products of `tokens` among themselves, without a matrix of scores (SDPA's fused kernels)."""
-        flop = 2 * LINEAR * tokens * tokens * heads * width
+    def attention(
+        self,
+        tokens: int,
+        heads: int,
+        kv_heads: int,
+        width: int,
+        given: int,
+        masked: bool,
+        seen: int | None = None,
+    ) -> None:
+        """Scaled dot products of `tokens` with `seen` others (None: themselves), without a matrix of scores (SDPA's
+        fused kernels)."""
+        seen = tokens if seen is None else seen
+        flop = 2 * LINEAR * tokens * seen * heads * width
         self.block.forward += flop
         if not self.flowing:
             return
         self.block.backward += 2.5 * flop  # the scores are computed once more
         # With a mask the fused kernels take keys and values repeated for every head, and keep the mask as numbers.
         kept = heads if masked else kv_heads
-        self.block.saved += tokens * ((2 * heads + 2 * kept) * width * given + heads * NORM)
+        self.block.saved += tokens * heads * (2 * width * given + NORM) + seen * 2 * kept * width * given
         if masked:
-            self.block.saved += tokens * tokens * given
+            self.block.saved += tokens * seen * given
 
     def keep(self, size: float) -> None:
         """Bytes of a tensor that an op without weights keeps, if there is a gradient to compute."""

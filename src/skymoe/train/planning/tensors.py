@@ -21,6 +21,18 @@ def weights(model: Architecture) -> Shapes:
     return {**_tower(model), **_adaptor(model), **_decoder(model)}
 
 
+def block_of(name: str) -> str:
+    """The walk's block that a weight belongs to."""
+    for start, block in ((f"{TOWER}encoder.layers.", "tower layer"), (f"{DECODER}layers.", "layer")):
+        if name.startswith(start):
+            return f"{block} {name.removeprefix(start).partition('.')[0]}"
+    if name.startswith(TOWER):
+        return "tower input"
+    if name.startswith(ADAPTOR):
+        return "adaptor"
+    return "embedding" if "embed_tokens" in name else "head"
+
+
 def count(shapes: Shapes) -> int:
     return sum(prod(shape) for shape in shapes.values())
 

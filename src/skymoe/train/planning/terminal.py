@@ -22,13 +22,7 @@ AT_REST = ("weights", "gradients", "optimizer")
 def facts(plan: Plan) -> Iterator[tuple[str, str]]:
     """Lines (what, how much) above the table."""
     counted, model, stage = plan.parameters, plan.stage.architecture, plan.stage
-    if model.experts and not stage.tower_only:
-        layers = len(model.expert_layers)
-        shape = (
-            f"{model.experts} experts in {layers} of {model.decoder.layers} layers, {model.top_k} for a token"
-        )
-    else:
-        shape = "the tower alone" if stage.tower_only else "dense"
+    shape = "the tower alone" if stage.tower_only else model.described
     side = model.tower.image_size
     seen = "" if stage.tower_only else f", pictures of {side}² pixels in {model.image_tokens:,} tokens"
     yield "model", f"{model.name}: {shape}{seen}"
@@ -64,7 +58,7 @@ def facts(plan: Plan) -> Iterator[tuple[str, str]]:
         (f"{show_flop(work.total(False))} a step, {show_flop(work.total(True))} with gradient checkpointing"),
     )
     if (asked := plan.answering) is not None:
-        against = f", ×{asked.ratio:.2f} of the dense model" if model.experts else ""
+        against = f", ×{asked.ratio:.2f} of the dense model" if asked.ratio != 1 else ""
         yield (
             "answering",
             (

@@ -5,6 +5,7 @@ D hidden size, F FFN width, E experts, K chosen ones, V tower width, S tokens of
 
 from __future__ import annotations
 
+from .rsmoe.dimensions import RowStage
 from .stage import StageSettings
 from .tape import LINEAR, NORM, Block, Dtypes, Tape
 from .tensors import ADAPTOR, DECODER, TOWER, feature_width
@@ -14,6 +15,10 @@ INDEX = 8  # bytes of an int64
 
 def walk(stage: StageSettings, dtypes: Dtypes) -> list[Block]:
     """Blocks in the order of the forward pass, with FLOP and bytes of one sample (one picture, one conversation)."""
+    if isinstance(stage, RowStage):
+        from .rsmoe.walk import walk_rows
+
+        return walk_rows(stage, dtypes)
     tape = Tape(stage, dtypes)
     features = _tower(tape)
     if not stage.tower_only:
@@ -89,15 +94,16 @@ def _decoder(tape: Tape) -> None:
     tape.end()
     for index in range(text.layers):
         tape.begin(f"layer {index}", entrance=S * text.hidden * stream, repeated=True)
-        stream = _layer(tape, index, stream)
+        stream = decoder_layer(tape, f"{DECODER}layers.{index}", S, stream, index in model.expert_layers)
         tape.end()
-    _head(tape, stream)
+    head(tape, DECODER, S, stage.answer_tokens, stream)
 
 
-def _layer(tape: Tape, index: int, stream: int) -> int:
-    stage, model = tape.stage, tape.stage.architecture
-    text, S = model.decoder, stage.tokens
-    D, name = text.hidden, f"{DECODER}layers.{index}"
+def decoder_layer(tape: Tape, name: str, tokens: int, stream: int, mixed: bool = False) -> int:
+    """One layer on `tokens` of hidden states, `stream` bytes a number; returns the bytes of those it gives. `mixed`:
+    with experts."""
+    stage, text = tape.stage, tape.stage.architecture.decoder
+    S, D = tokens, text.hidden
     normed = tape.norm(S, D, f"{name}.input_layernorm", stream)
     heads = {"q_proj": text.heads, "k_proj": text.kv_heads, "v_proj": text.kv_heads}
     outputs = {f"{name}.self_attn.{part}": many * text.head_dim for part, many in heads.items()}
@@ -111,7 +117,7 @@ def _layer(tape: Tape, index: int, stream: int) -> int:
     )
     stream = max(stream, attended)
     normed = tape.norm(S, D, f"{name}.post_attention_layernorm", stream)
-    if index in model.expert_layers:
+    if mixed:
         _mixture(tape, f"{name}.mlp", normed)
     else:
         _ffn(tape, f"{name}.mlp", S, normed)
@@ -160,13 +166,14 @@ def _mixture(tape: Tape, name: str, given: int) -> None:
         block.scratch = E * 2 * F * D * tape.dtypes.stored(True) * trained
 
 
-def _head(tape: Tape, stream: int) -> None:
-    """Final norm and logits of the answer tokens alone (`answers_only`), whose loss is computed in float32."""
-    stage, text = tape.stage, tape.stage.architecture.decoder
-    D, A, V = text.hidden, stage.answer_tokens, text.vocabulary
+def head(tape: Tape, decoder: str, tokens: int, answers: int, stream: int) -> None:
+    """Final norm of `tokens` and logits of the answer tokens alone (`answers_only`), whose loss is computed in float32.
+    `decoder`: where its weights' names begin."""
+    text = tape.stage.architecture.decoder
+    D, A, V = text.hidden, answers, text.vocabulary
     tape.begin("head")
-    given = tape.norm(stage.tokens, D, f"{DECODER}norm", stream)
-    name = f"{DECODER}embed_tokens" if text.tied else "lm_head"
+    given = tape.norm(tokens, D, f"{decoder}norm", stream)
+    name = f"{decoder}embed_tokens" if text.tied else "lm_head"
     compute = tape.linears(A, D, {name: V}, given)
     # Log-probabilities stay; beside them come the logits with a float32 copy, then their gradients in both formats.
     tape.keep(A * V * NORM)
