@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = os.environ | {
     "CUDA_VISIBLE_DEVICES": "",
-    "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
 PATIENCE = 3600  # seconds that a command may take; on a busy machine importing PyTorch alone takes minutes
@@ -43,11 +42,17 @@ def _watch_parent(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def start(command: list[str], patience: float = PATIENCE) -> subprocess.CompletedProcess[str]:
-    """Run a Python command to its end. torchrun is asked to end first, so that it ends its workers."""
+def start(
+    command: list[str], patience: float = PATIENCE, threads: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python command to its end. torchrun is asked to end first, so that it ends its workers.
+
+    `threads`: on some processors one and two threads round differently, so that who compares to the bit needs as many
+    as the other side has.
+    """
     with subprocess.Popen(
         [sys.executable, str(Path(__file__)), *command],
-        env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=ENVIRONMENT | {"OMP_NUM_THREADS": str(threads)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as child:  # fmt: skip
         try:
             out, err = child.communicate(timeout=patience)

@@ -95,7 +95,9 @@ def test_killed_while_saving_is_as_never_killed(tiny: Path, tmp_path: Path, stag
     Training(recipe(tmp_path / "whole", tiny / "llava", tiny / "samples", stage)).run()
     made = recipe(tmp_path / "killed", tiny / "llava", tiny / "samples", stage)
     path = write(made, tmp_path)
-    done = start([str(HERE / "killed_run.py"), str(path), "4", "optimizer.pt"])
+    done = start(
+        [str(HERE / "killed_run.py"), str(path), "4", "optimizer.pt"], threads=torch.get_num_threads()
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr[-4000:]
     checkpoints = tmp_path / "killed" / "stage" / "checkpoints"
     assert [folder.name for folder in checkpoints.glob("checkpoint-*")] == ["checkpoint-2"]
