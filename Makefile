@@ -48,8 +48,8 @@ format: $(STAMPS)/all
 	$(BIN)/ruff format .
 
 # glibc gives large freed tensors back to the system and faults them in again; keeping them for a while saves that time.
-# jemalloc (apt install libjemalloc2) does so best. glibc told to keep all is quicker, too, until its lists of free pieces
-# grow long: a step then took three times as long as at the start.
+# jemalloc does so where it is installed (apt install libjemalloc2). glibc can be told to keep all, but its lists of free
+# pieces grow: within a hundred steps a step took three times as long as at the start.
 JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 KEEPING := $(if $(JEMALLOC),LD_PRELOAD=$(JEMALLOC) MALLOC_CONF=dirty_decay_ms:20000)
 

@@ -18,9 +18,9 @@ from transformers import PreTrainedModel
 import skymoe
 from skymoe.models.rsmoe import RsMoeConfig, RsMoeForConditionalGeneration, RsMoeProcessor
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration
+from skymoe.train.recipe_rsmoe import SPECIAL
 
 ASSETS = Path(skymoe.__file__).parent / "assets"
-OF_EXPERTS = ("model.router.", ".lora_a", ".lora_b")
 
 
 def tower(target: Path) -> None:
@@ -36,9 +36,7 @@ def encoder(target: Path) -> None:
         told[name] = []
     made = RsMoeForConditionalGeneration(RsMoeConfig(**told))
     kept = {
-        name: value
-        for name, value in whole.state_dict().items()
-        if not any(part in name for part in OF_EXPERTS)
+        name: value for name, value in whole.state_dict().items() if not any(part in name for part in SPECIAL)
     }
     made.load_state_dict(kept)
     made.save_pretrained(target)

@@ -12,6 +12,8 @@ from skymoe.recipe_files import Section
 from .recipe_stages import LINEAR, Share, Stage
 
 Weight = Annotated[float, Field(ge=0)]
+# What stage II teaches, by parts of weights' names: the router with its soft prompts, and the adapters in the decoder.
+SPECIAL = ("model.router.", ".lora_a", ".lora_b")
 
 
 class Resampler(Section):

@@ -38,8 +38,8 @@ class Stage(Section):
     for the balance loss, which is larger by experts × the covariance of F and G (Eq. 8) over the parts.
     The length is `steps`, or `epochs` over a corpus or over sources of fixed samples. `weights` (by source; 0 leaves
     it out) and `questions` (by task) replace those of `data` in this stage. `edits` changes pictures before they are
-    seen. `betas` are AdamW's. `compile` has torch.compile make one kernel of many in each layer: minutes at the start,
-    then quicker steps on a GPU.
+    seen. `betas` are AdamW's. `compile` has torch.compile make few kernels of many in each layer, which takes
+    minutes at the start.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")

@@ -16,13 +16,13 @@ from skymoe.train.planning.measuring import measured_rate
 from skymoe.train.planning.memory import Estimator, Layout, dtypes_of
 from skymoe.train.planning.plan import make_plan
 from skymoe.train.planning.reading import ASSETS, Changes, read_stages
-from skymoe.train.planning.rsmoe.dimensions import SPECIAL, RowStage, RsMoeArchitecture, rsmoe_architecture
+from skymoe.train.planning.rsmoe.dimensions import RowStage, RsMoeArchitecture, rsmoe_architecture
 from skymoe.train.planning.schedule import arithmetic
 from skymoe.train.planning.stage import PRECISIONS, Asked, StageSettings, parameters
 from skymoe.train.planning.tensors import TOWER
 from skymoe.train.planning.units import GIB
-from skymoe.train.planning.walk import walk
 from skymoe.train.recipe import load_recipe
+from skymoe.train.recipe_rsmoe import SPECIAL
 from skymoe.train.rsmoe.running import rates
 
 from .rehearsed_rows import Rehearsal
@@ -120,7 +120,7 @@ def test_what_autograd_keeps(experts: bool, everything: bool, precision: str) ->
     planned = stage(small(experts), precision, everything)
     kept = Rehearsal(planned, 2).kept()
     expected: dict[str, float] = {}
-    for block in walk(planned, dtypes_of(planned, Layout("ddp", 1))):
+    for block in planned.walk(dtypes_of(planned, Layout("ddp", 1))):
         expected[block.name] = expected.get(block.name, 0) + 2 * block.saved + block.copies
     for name, size in kept.items():
         if name in expected:

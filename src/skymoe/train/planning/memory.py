@@ -10,7 +10,6 @@ from math import gcd, prod
 from .architecture import Shapes
 from .stage import StageSettings, adapter_weights
 from .tape import Block, Dtypes
-from .walk import walk
 
 STRATEGIES = {
     "ddp": "everything on every GPU",
@@ -110,7 +109,7 @@ class Estimator:
     def blocks(self, layout: Layout) -> list[Block]:
         dtypes = dtypes_of(self.stage, layout)
         if dtypes not in self._walks:
-            self._walks[dtypes] = walk(self.stage, dtypes)
+            self._walks[dtypes] = self.stage.walk(dtypes)
         return self._walks[dtypes]
 
     def met_again(self, layout: Layout) -> Held:

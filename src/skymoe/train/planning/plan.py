@@ -7,8 +7,7 @@ from typing import Any
 
 from .fitting import Fit, Machine, best, fit_all, fit_asked, per_gpu, remedies
 from .memory import STRATEGIES
-from .rsmoe.dimensions import RowStage
-from .schedule import Answering, Arithmetic, Schedule, answering, arithmetic, schedule
+from .schedule import Answering, Arithmetic, Schedule, arithmetic, schedule
 from .stage import Parameters, StageSettings, parameters
 from .units import GIB
 
@@ -134,14 +133,6 @@ class Plan:
         }
 
 
-def _answering(stage: StageSettings) -> Answering | None:
-    if isinstance(stage, RowStage):
-        from .rsmoe.decoding import rows_answering
-
-        return rows_answering(stage)
-    return None if stage.tower_only else answering(stage.architecture)
-
-
 def make_plan(
     stage: StageSettings,
     machine: Machine,
@@ -162,7 +153,7 @@ def make_plan(
         parameters=counted,
         schedule=schedule(stage),
         arithmetic=arithmetic(stage),
-        answering=_answering(stage),
+        answering=stage.answered(),
         fits=fits,
         asked=fit_asked(stage, machine),
         remedies=remedies(stage, machine, fits),

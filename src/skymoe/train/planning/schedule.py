@@ -70,7 +70,7 @@ class Arithmetic:
 
 def arithmetic(stage: StageSettings) -> Arithmetic:
     dtypes = Dtypes(stage.precision.compute, stage.precision.compute)
-    blocks = walk(stage, dtypes)
+    blocks = stage.walk(dtypes)
     backward = sum(block.backward for block in blocks)
     recomputed = sum(block.forward - block.spared for block in blocks if block.repeated and block.learns)
     return Arithmetic(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skymoe.errors import UserError
 
 from .architecture import Architecture, Shapes
 from .tensors import TOWER, activated, block_of, count, weights
+
+if TYPE_CHECKING:
+    from .schedule import Answering
+    from .tape import Block, Dtypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,18 @@ class StageSettings:
     def changeable(self) -> bool:
         """Whether other experts, adapters or weights may learn than it says."""
         return True
+
+    def walk(self, dtypes: Dtypes) -> list[Block]:
+        """Blocks in the order of the forward pass, with FLOP and bytes of one sample."""
+        from .walk import walk
+
+        return walk(self, dtypes)
+
+    def answered(self) -> Answering | None:
+        """Arithmetic of one question to the finished model; None for a tower alone."""
+        from .schedule import answering
+
+        return None if self.tower_only else answering(self.architecture)
 
     def counted(self, shapes: Shapes) -> Parameters:
         """Its parameters by kind."""

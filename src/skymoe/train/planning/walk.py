@@ -5,7 +5,6 @@ D hidden size, F FFN width, E experts, K chosen ones, V tower width, S tokens of
 
 from __future__ import annotations
 
-from .rsmoe.dimensions import RowStage
 from .stage import StageSettings
 from .tape import LINEAR, NORM, Block, Dtypes, Tape
 from .tensors import ADAPTOR, DECODER, TOWER, feature_width
@@ -15,10 +14,6 @@ INDEX = 8  # bytes of an int64
 
 def walk(stage: StageSettings, dtypes: Dtypes) -> list[Block]:
     """Blocks in the order of the forward pass, with FLOP and bytes of one sample (one picture, one conversation)."""
-    if isinstance(stage, RowStage):
-        from .rsmoe.walk import walk_rows
-
-        return walk_rows(stage, dtypes)
     tape = Tape(stage, dtypes)
     features = _tower(tape)
     if not stage.tower_only:

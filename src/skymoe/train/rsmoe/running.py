@@ -25,7 +25,7 @@ from ..checkpoints import save_whole
 from ..learning import prepare
 from ..mixture import Pictures
 from ..processes import by_one
-from ..recipe_rsmoe import EncoderStage, SpecialistStage
+from ..recipe_rsmoe import SPECIAL, EncoderStage, SpecialistStage
 from ..trainer import train_stage
 from .beginning import assemble, is_rsmoe
 from .feeding import RowFeeding
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from ..stages import Training
 
 TOWER, DECODER = "model.vision_tower.", "model.language_model.decoder."
-# What stage II teaches: the router with its soft prompts, and the adapters in the decoder.
-SPECIAL = ("model.router.", ".lora_a", ".lora_b")
 # Pictures whose features say how the reading of wide features is narrowed: tokens in plenty for nano's 2,838 numbers.
 NARROWED_BY = 256
 

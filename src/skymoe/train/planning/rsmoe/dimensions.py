@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..architecture import Architecture, Shapes, Tower, decoder_of
 from ..stage import Parameters, StageSettings
 from ..tensors import TOWER, count
 
+if TYPE_CHECKING:
+    from ..schedule import Answering
+    from ..tape import Block, Dtypes
+
 DECODER, QFORMER, ROUTER = "model.language_model.decoder.", "model.qformer.", "model.router."
-# What stage II teaches: the router with its soft prompts, and the adapters in the decoder (a test compares).
-SPECIAL = (ROUTER, ".lora_a", ".lora_b")
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
     """The Q-Former: `queries` tokens, `every` how many layers one that reads the tower's features, `channels` wide;
-    `narrowed`: through a projection. `attention_dropout` of the scores, `dropout` of what a layer adds."""
+    `narrowed`: through a projection. `dropout` of what a layer adds."""
 
     hidden: int
     width: int
@@ -198,6 +200,16 @@ class RowStage(StageSettings):
             return "embedding" if "embed_tokens" in name else "head"
         return "projector" if name.startswith("model.projector.") else "adaptor"
 
+    def walk(self, dtypes: Dtypes) -> list[Block]:
+        from .walk import walk_rows
+
+        return walk_rows(self, dtypes)
+
+    def answered(self) -> Answering:
+        from .decoding import rows_answering
+
+        return rows_answering(self)
+
     def counted(self, shapes: Shapes) -> Parameters:
         """All of it speaks for every token: what is activated is the whole."""
 
@@ -240,7 +252,6 @@ __all__ = [
     "DECODER",
     "QFORMER",
     "ROUTER",
-    "SPECIAL",
     "Reader",
     "RowStage",
     "RsMoeArchitecture",

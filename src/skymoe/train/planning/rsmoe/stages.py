@@ -7,12 +7,12 @@ from math import ceil
 from typing import Any
 
 from skymoe.errors import UserError
-from skymoe.train.recipe_rsmoe import EncoderStage, Resampler, SpecialistStage
+from skymoe.train.recipe_rsmoe import SPECIAL, EncoderStage, Resampler, SpecialistStage
 
 from ..architecture import Architecture
 from ..stage import PRECISIONS, Precision, StageSettings
 from ..tensors import TOWER
-from .dimensions import SPECIAL, RowStage, RsMoeArchitecture, rsmoe_architecture
+from .dimensions import RowStage, RsMoeArchitecture, rsmoe_architecture
 
 HEAD_WIDTH = 64  # of the Q-Former, where nobody says how many heads it has
 
