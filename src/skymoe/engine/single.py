@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
+from transformers.cache_utils import Cache, DynamicCache
 
 from skymoe.engine.decoder import Decoder, Prefix, prefixes
 from skymoe.engine.prompting import Prompt
+from skymoe.models.cache_name import cached
 from skymoe.models.moe import TokenRouter
 
 
@@ -38,7 +39,7 @@ class SingleDecoder(Decoder):
         embeds_BPD = self.seen(pixels_N3HW[list(pictures)], [prompt.prefix for prompt in prompts])
         instruction_BD = self.instruction(prompts)
         cache = DynamicCache(config=self.model.config.get_text_config())
-        self.through(embeds_BPD, instruction_BD, past_key_values=cache)
+        self.through(embeds_BPD, instruction_BD, cache=cache)
         return prefixes(cache, instruction_BD)
 
     def hidden(self, ids_RS: Tensor, state: Tensor | None, **inputs: Any) -> Tensor:
@@ -62,8 +63,11 @@ class SingleDecoder(Decoder):
         whole = [torch.tensor([prompt.tokens], device=self.device) for prompt in prompts]
         return torch.cat([self.model._pool_instruction(ids, None, None) for ids in whole])
 
-    def through(self, embeds_RSD: Tensor, instruction_RD: Tensor | None, **inputs: Any) -> Tensor:
+    def through(
+        self, embeds_RSD: Tensor, instruction_RD: Tensor | None, *, cache: Cache | None = None, **inputs: Any
+    ) -> Tensor:
         """Last hidden states (R, S, D) of embeddings."""
         for router in self.routers:
             router.instruction_BD = instruction_RD
+        inputs |= cached(cache)
         return self.language_model(inputs_embeds=embeds_RSD, use_cache=True, **inputs).last_hidden_state

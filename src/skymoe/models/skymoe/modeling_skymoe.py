@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, LlavaForConditionalGeneration, LlavaModel, LlavaPreTrainedModel
 from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast, LlavaMultiModalProjector
 
+from ..cache_name import cached
 from ..moe import Experts, SparseMoeBlock, TokenRouter, record_routing, total_balance_loss
 from .configuration_skymoe import SkyMoeConfig
 
@@ -129,7 +130,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         pixel_values: Tensor | None = None,
         attention_mask: Any = None,
         position_ids: Tensor | None = None,
-        past_key_values: Any = None,
+        cache: Any = None,
         inputs_embeds: Tensor | None = None,
         mm_encoder_outputs: dict[str, Any] | None = None,
         labels: Tensor | None = None,
@@ -139,6 +140,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         output_router_logits: bool | None = None,
         answers_only: bool = False,
         num_items_in_batch: Tensor | int | None = None,
+        past_key_values: Any = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> SkyMoeCausalLMOutputWithPast:
@@ -152,6 +154,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
                 picture is encoded once for many questions.
             token_mask: (B, S), False for padding, which then counts in no balance loss. Default: a 2-D attention mask.
             instruction_embeds: (B, D) pooled instruction for the conditioned router; computed from the prompt if None.
+            cache, past_key_values: two names of one thing, see `models/cache_name.py`.
             answers_only: compute logits at supervised positions alone (saves memory and time in training); the returned
                 logits are then (supervised tokens, V).
 
@@ -181,9 +184,9 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
                 pixel_values=pixel_values,
                 attention_mask=attention_mask,
                 position_ids=position_ids,
-                past_key_values=past_key_values,
                 inputs_embeds=inputs_embeds,
                 mm_encoder_outputs=mm_encoder_outputs,
+                **cached(cache if cache is not None else past_key_values),
                 **kwargs,
             )
         hidden_BSD = outputs.last_hidden_state
@@ -217,10 +220,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         return SkyMoeCausalLMOutputWithPast(
             loss=loss,
             logits=logits,
-            past_key_values=outputs.past_key_values,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-            image_hidden_states=outputs.image_hidden_states,
+            **{name: value for name, value in outputs.items() if name != "last_hidden_state"},
             aux_loss=aux_loss,
             router_logits=tuple(router_logits) if output_router_logits else None,
             instruction_embeds=instruction_embeds,
