@@ -38,6 +38,7 @@ def serve(
     Pictures come as data URIs; nothing is fetched, kept or logged. Stop with Ctrl+C.
     """
     from skymoe.serve.server import Server
+    from skymoe.serve.until_stopped import serve_until_stopped
 
     if key is not None and not os.environ.get(key):
         raise UserError(f"--key {key}: that environment variable is not set; put the key there")
@@ -46,7 +47,4 @@ def serve(
         # After the port is ours: a model is not loaded in vain. Who asks before it is there waits at the door.
         server.model = load_quietly(model, device)
         typer.echo(f"{server.name} answers at {server.address} (Ctrl+C stops)")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            typer.echo("Stopped.", err=True)
+        serve_until_stopped(server)

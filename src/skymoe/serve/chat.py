@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import json
 import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from skymoe.answer import Answer
+from skymoe.serve.body import read_object
+from skymoe.serve.errors import ChatError, shown
 from skymoe.tasks import Query, get_task, read_request
 from skymoe.tasks.questions import SUFFIX
 
-_DATA = "data:"
+MOST_LETTERS = 20_000
+"""Characters of a question. The model reads all of them before it answers, and others wait meanwhile."""
 # What would change the answer if it were obeyed; ignoring it in silence would be a lie. (name, what is allowed)
 _REFUSED: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("n", (None, 1)),
@@ -24,21 +26,6 @@ _REFUSED: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("logprobs", (None, False)),
     ("response_format", (None, {"type": "text"})),
 )
-
-
-class ChatError(Exception):
-    """A request that cannot be answered: HTTP `status`, and a message in one line."""
-
-    def __init__(
-        self, message: str, status: int = 400, param: str | None = None, code: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.param, self.code = status, param, code
-
-    def body(self) -> dict[str, Any]:
-        """As OpenAI's clients expect it."""
-        kind = "invalid_request_error" if self.status < 500 else "server_error"
-        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +55,10 @@ def read_chat(raw: bytes, served: str) -> Chat:
     Raises:
         ChatError: it is no chat request, asks for another model than `served`, or for what cannot be done.
     """
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        raise ChatError("the body is no JSON") from None
-    if not isinstance(body, dict):
-        raise ChatError("the body is no JSON object")
+    body = read_object(raw)
     if body.get("model") not in (None, served):
         raise ChatError(
-            f"the model {body['model']!r} is not served here; ask for {served!r}",
+            f"the model {shown(body['model'])} is not served here; ask for {served!r}",
             404,
             "model",
             "model_not_found",
@@ -89,9 +71,7 @@ def read_chat(raw: bytes, served: str) -> Chat:
         raise ChatError("messages must be a list with at least one message", param="messages")
     if messages[-1].get("role") != "user":
         raise ChatError("the last message must be the user's", param="messages")
-    question = " ".join(_texts(messages[-1]).split())
-    if not question:
-        raise ChatError("the last message asks nothing: give it a text", param="messages")
+    question = _question(messages[-1])
     for message in reversed(messages):
         if addresses := _pictures(message):
             if len(addresses) > 1:
@@ -115,8 +95,22 @@ def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:
     return content
 
 
-def _texts(message: dict[str, Any]) -> str:
-    return " ".join(str(part.get("text", "")) for part in _parts(message) if part.get("type") == "text")
+def _question(message: dict[str, Any]) -> str:
+    texts = [part.get("text") for part in _parts(message) if part.get("type") == "text"]
+    words: list[str] = []
+    for text in texts:
+        if not isinstance(text, str):
+            raise ChatError("a part of type text must have a text", param="messages")
+        words += text.split()
+    question = " ".join(words)
+    if not question:
+        raise ChatError("the last message asks nothing: give it a text", param="messages")
+    if len(question) > MOST_LETTERS:
+        length = f"{len(question):,} characters"
+        raise ChatError(f"the question has {length}, at most {MOST_LETTERS:,} are read", param="messages")
+    if not question.isascii() and any("\ud800" <= letter <= "\udfff" for letter in question):
+        raise ChatError("the question has half of a character (a surrogate by itself)", param="messages")
+    return question
 
 
 def _pictures(message: dict[str, Any]) -> list[Any]:
@@ -129,7 +123,8 @@ def _pictures(message: dict[str, Any]) -> list[Any]:
 def _decoded(address: Any) -> bytes:
     """The picture in a data URI. Nothing is ever fetched: a server that fetched what strangers name would be theirs."""
     head, comma, data = address.partition(",") if isinstance(address, str) else ("", "", "")
-    if not (comma and head.startswith(_DATA) and head.endswith(";base64")):
+    # Kind and parameters (";charset=x") say nothing that the picture's own first bytes do not say better.
+    if not (comma and head[:5].lower() == "data:" and head.rstrip()[-7:].lower() == ";base64"):
         raise ChatError(
             "image_url must be a data URI (data:image/png;base64,…): nothing is fetched from addresses",
             param="messages",
