@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from threading import Thread
-from typing import Any
+from typing import Any, NoReturn
 
 from skymoe.serve.server import Server
 
@@ -15,29 +15,24 @@ GRACE = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve_until_stopped(server: Server) -> None:
-    """Serve until SIGINT or SIGTERM, then let the running answer end. Call it from the main thread.
+def serve_until_stopped(server: Server) -> NoReturn:
+    """Serve until SIGINT or SIGTERM, let the running answer end, and end the process with exit code 0.
 
-    A second signal, while that is waited for, ends the process as it always does. An answer that takes longer than
-    `GRACE` ends it here, with exit code 0: returning would tear the interpreter down under PyTorch's threads, which
-    aborts.
+    Call it from the main thread. A second signal, while an answer is waited for, ends the process as signals do.
     """
 
     def stop(*_: Any) -> None:
         # Not here: it waits for the loop that this handler interrupts.
         Thread(target=server.shutdown, daemon=True).start()
 
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
-    try:
-        server.serve_forever(poll_interval=0.1)
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        if not server.stop(GRACE):
-            print("Stopped; an answer was cut off.", file=sys.stderr)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    print("Stopped.", file=sys.stderr)
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    server.serve_forever(poll_interval=0.1)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    print("Stopped." if server.stop(GRACE) else "Stopped; an answer was cut off.", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not by returning. The interpreter would be taken down under threads that PyTorch has been in: also one that is
+    # through with its answer aborts the process when it asks for the interpreter's lock then, on its own way out.
+    os._exit(0)
