@@ -204,3 +204,35 @@ def test_any_bytes_at_all(server: Server) -> None:
     for size in (1, 30, 1000, 50_000):
         said = say(server, b"G" + os.urandom(size) + END)
         assert (said.replies, said.status in (400, 431)) == (1, True)
+
+
+@pytest.mark.parametrize("sent", [b"GET /health HT", CHAT + b"Content-Length: 9" + END + b"{"])
+def test_a_request_that_never_ends_is_not_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """However often another byte comes."""
+    monkeypatch.setattr("skymoe.serve.wire.HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("skymoe.serve.wire.BODY_SECONDS", 0.5)
+    with connect(server) as connection:
+        connection.sendall(sent)
+        for _ in range(3):
+            time.sleep(0.1)
+            connection.sendall(b" ")
+        said = hear(connection)
+    assert (said.replies, said.status) == (1, 408)
+
+
+def test_connections_at_once_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skymoe.serve.server.MOST_CALLERS", 3)
+    with Server(None, "tiny", "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        inside = [connect(server) for _ in range(3)]
+        with connect(server) as outside:
+            assert hear(outside).text == b""
+        for one in inside:
+            hang_up(one)
+        deadline = time.monotonic() + 10
+        while not (text := say(server, NEXT).text) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert text.startswith(b"HTTP/1.1 200 ")
+        server.shutdown()
