@@ -23,9 +23,10 @@ from PIL import Image
 
 from skymoe.errors import UserError
 from skymoe.imaging import kinds
+from skymoe.imaging.child import Cancelled
 from skymoe.imaging.limits import MAX_FILE_BYTES, MAX_PIXELS, WORKING_PIXELS, Limits
 from skymoe.imaging.plain import finish, reason
-from skymoe.rasters import Cancelled, read_apart, read_raster
+from skymoe.rasters import read_apart, read_raster
 
 __all__ = [
     "Cancelled", "MAX_FILE_BYTES", "MAX_PIXELS", "WORKING_PIXELS", "open_picture", "open_picture_apart", "open_sample",

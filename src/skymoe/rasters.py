@@ -30,7 +30,6 @@ from typing import BinaryIO
 from PIL import Image
 
 from skymoe.imaging import limits as _limits
-from skymoe.imaging.child import Cancelled
 from skymoe.imaging.keeper import Keeper
 from skymoe.imaging.limits import Limits
 from skymoe.imaging.stretching import stretch
@@ -50,7 +49,9 @@ _local = Keeper(most=2)
 _remote = Keeper(most=min(4, os.cpu_count() or 1))
 
 
-def read_raster(source: Path | bytes | BinaryIO, name: str, kind: str = "TIFF", limits: Limits | None = None) -> Image.Image:
+def read_raster(
+    source: Path | bytes | BinaryIO, name: str, kind: str = "TIFF", limits: Limits | None = None
+) -> Image.Image:
     """The raster in `source` (a plain local file, open or not, or its bytes) as PIL RGB; errors call it `name`.
 
     `kind` is TIFF, PNG (16 bits) or `PNG lines` (a large one of 8 bits).
@@ -58,9 +59,9 @@ def read_raster(source: Path | bytes | BinaryIO, name: str, kind: str = "TIFF", 
     Raises UserError when it cannot be read, is truncated, or is too large to be read even reduced.
     """
     if isinstance(source, Path):
-        with source.open("rb") as file:
-            return read_raster(file, name, kind, limits)
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
+        with source.open("rb") as opened:
+            return read_raster(opened, name, kind, limits)
+    file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else source
     limits = replace(limits or Limits(), raster_pixels=MAX_RASTER_PIXELS, block_bytes=MAX_BLOCK_BYTES)
     if kind == "TIFF":
         limits = replace(limits, pixels=min(limits.pixels or WORKING_PIXELS, WORKING_PIXELS))
@@ -69,7 +70,13 @@ def read_raster(source: Path | bytes | BinaryIO, name: str, kind: str = "TIFF", 
 
 
 def read_apart(
-    data: bytes, name: str, *, seconds: float, memory: int, limits: Limits, cancelled: Callable[[], bool] | None
+    data: bytes,
+    name: str,
+    *,
+    seconds: float,
+    memory: int,
+    limits: Limits,
+    cancelled: Callable[[], bool] | None,
 ) -> Image.Image:
     """A picture of any kind that somebody sent, decoded away from this process; see `pictures.open_picture_apart`."""
     return _remote.decode(io.BytesIO(data), Job("any", name, len(data), seconds, memory, limits), cancelled)

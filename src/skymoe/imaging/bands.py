@@ -76,7 +76,9 @@ def _check(raster: Any, name: str, limits: Limits, file_bytes: int, reduce: floa
     level = max([1, *(factor for factor in raster.overviews(1) if factor <= reduce)])
     decoded = width * height * cell * (count if pixelwise else min(count, 4)) // level**2
     if decoded > FREE_BYTES + MAX_RATIO * file_bytes:
-        raise UserError(f"{name}: claims {width}×{height} pixels in {file_bytes:,} bytes, more than can be in them")
+        raise UserError(
+            f"{name}: claims {width}×{height} pixels in {file_bytes:,} bytes, more than can be in them"
+        )
 
 
 def _looked_up(table: NDArray[np.uint8], numbers: NDArray[Any]) -> NDArray[np.uint8]:
@@ -110,7 +112,7 @@ def _colour(
         if values.dtype.kind == "f":
             valid[number] &= np.isfinite(values[number])
     # Missing is what no band has a value for: (255, 90, 40) with nodata 255 is an orange roof, not a hole.
-    missing = ~valid.any(axis=0)
+    missing: NDArray[np.bool_] = np.logical_not(valid.any(axis=0))
     grey = _eight_bit(raster, values, valid)
     del values, valid
     alpha, full = _alpha(raster, bands)

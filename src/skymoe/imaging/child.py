@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -22,11 +23,20 @@ from skymoe.imaging.limits import MAX_PIXELS
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.2
-_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONHOME", "LANG", "LC_ALL", "LC_CTYPE")
+_PASSED_ON = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "SYSTEMROOT",
+    "PYTHONHOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+)
 """Of the environment: GDAL, PROJ, curl and the SDKs of clouds take theirs from it, and none of it is for them."""
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 – nothing went wrong
     """Whoever wanted the picture is gone."""
 
 
@@ -43,7 +53,9 @@ class Child:
             with Watch(self, START_SECONDS, cancelled) as watch:
                 try:
                     letter, length, _ = self._head()
-                    text = wire.exactly(self._answers.read, min(length, wire.LONGEST)).decode(errors="replace")
+                    text = wire.exactly(self._answers.read, min(length, wire.LONGEST)).decode(
+                        errors="replace"
+                    )
                 except (EOFError, OSError) as error:
                     raise watch.reason() or UserError(
                         f"{name}: cannot be decoded, the process for it does not start ({sys.executable})"
@@ -57,7 +69,9 @@ class Child:
             if letter == wire.ERROR:
                 raise UserError(f"{name}: {text}")
             left = text.split(",")
-        raise UserError(f"{name}: cannot be decoded safely, GDAL keeps its driver {left[0]}; install rasterio's wheel")
+        raise UserError(
+            f"{name}: cannot be decoded safely, GDAL keeps its driver {left[0]}; install rasterio's wheel"
+        )
 
     def _start(self, skip_also: list[str]) -> None:
         self._process = subprocess.Popen(
@@ -84,10 +98,8 @@ class Child:
         self._process.kill()
         self._process.wait()
         for stream in (self._told, self._answers):
-            try:
+            with suppress(OSError):  # about what was not yet sent
                 stream.close()
-            except OSError:  # about what was not yet sent
-                pass
 
     def decode(self, file: BinaryIO, job: wire.Job, cancelled: Callable[[], bool] | None) -> Image.Image:
         """As `Keeper.decode`. After anything but a picture or its refusal, the child has ended."""
@@ -96,7 +108,7 @@ class Child:
                 self._told.write(job.pack())
                 self._told.flush()
                 return self._picture(file, job)
-            except _Refused as error:
+            except _RefusedError as error:
                 raise UserError(str(error)) from None
             except (EOFError, OSError, struct.error) as error:
                 self.end()
@@ -115,7 +127,7 @@ class Child:
                 self._told.flush()
             elif letter == wire.ERROR:
                 text = wire.exactly(self._answers.read, min(first, wire.LONGEST)).decode(errors="replace")
-                raise _Refused(text.replace("\n", " "))
+                raise _RefusedError(text.replace("\n", " "))
             elif letter == wire.PICTURE and 0 < first * second <= max(MAX_PIXELS, job.limits.pixels or 0):
                 return self._rows(first, second)
             else:
@@ -136,7 +148,7 @@ class Child:
         return wire.HEAD.unpack(wire.exactly(self._answers.read, wire.HEAD.size))
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """The worker says in one line why there is no picture."""
 
 

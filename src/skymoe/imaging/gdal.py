@@ -47,11 +47,11 @@ def left_over() -> list[str]:
 
 
 @contextmanager
-def opened(file: BinaryIO, driver: str, name: str) -> Iterator[Any]:
+def opened(file: Served, driver: str, name: str) -> Iterator[Any]:
     """The data set in `file`. GDAL's complaints, then and while it is read, become a UserError."""
     only = f"picture.{driver.lower()}"
 
-    def served(path: str, mode: str = "rb", **_: Any) -> BinaryIO:
+    def served(path: str, mode: str = "rb", **_: Any) -> Served:
         if path != only or mode not in ("r", "rb"):
             raise FileNotFoundError(path)
         file.seek(0)
@@ -66,7 +66,9 @@ def opened(file: BinaryIO, driver: str, name: str) -> Iterator[Any]:
         reason = str(error.__cause__ or error).partition("\n")[0]
         if "memory" in reason.lower():
             raise MemoryError from error
-        raise UserError(f"{name}: cannot be read as an image, it is damaged or truncated ({reason})") from error
+        raise UserError(
+            f"{name}: cannot be read as an image, it is damaged or truncated ({reason})"
+        ) from error
 
 
 class Served(io.RawIOBase):

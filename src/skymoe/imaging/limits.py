@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from skymoe.errors import UserError
 
 WORKING_PIXELS = 40_000_000
-"""Rasters with more pixels are read reduced to at most this many, and so is every picture that a model is asked about."""
+"""Rasters with more pixels are read reduced to at most this many, and so is every picture a model is asked about."""
 MAX_PIXELS = 250_000_000
 """PNG, JPEG … with more pixels are refused (decompression bombs); GeoTIFFs are read reduced instead."""
 MAX_WHOLE_PIXELS = 40_000_000
-"""WebP, GIF, progressive JPEG and interlaced PNG must be decoded as a whole, several copies at a time; the same goes
-for them from this many pixels on."""
+"""WebP, GIF, packed BMP, progressive JPEG and interlaced PNG of more pixels are refused: they must be decoded as a
+whole, in several copies at a time."""
 MAX_RASTER_PIXELS = 20_000_000_000
 """Rasters with more pixels are refused: even a reduced reading must walk through all of them."""
 MAX_BLOCK_BYTES = 1 << 28

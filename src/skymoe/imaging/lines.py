@@ -1,4 +1,4 @@
-"""Large PNGs, a few lines at a time: a quarter of a milliard of pixels in the memory of a few. Runs in the worker only."""
+"""Large PNGs, a few lines at a time, in the memory of a small one. Runs in the worker only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIXELS = 1 << 22
 
 
 def read_lines(raster: Any, limits: Limits) -> Image.Image:
-    """An 8-bit PNG, as Pillow would decode it, each side divided by a whole number that brings it to `limits.pixels`."""
+    """An 8-bit PNG as Pillow would decode it, its sides divided by a whole number that brings it to `limits.pixels`."""
     width, height = raster.width, raster.height
     factor = math.ceil(limits.reduction(width, height))
     reduced = Image.new("RGB", (-(-width // factor), -(-height // factor)))

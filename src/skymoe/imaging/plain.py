@@ -71,7 +71,11 @@ def finish(picture: Image.Image, name: str, limits: Limits, ours: bool = False) 
     # In place or a copy: the caller's own picture stays as it is, and a large one has no room for two.
     in_place = ours and (picture.mode != "RGB" or width * height > MAX_WHOLE_PIXELS)
     try:
-        turned = ImageOps.exif_transpose(picture, in_place=in_place) or picture
+        if in_place:
+            ImageOps.exif_transpose(picture, in_place=True)
+            turned = picture
+        else:
+            turned = ImageOps.exif_transpose(picture)
     except MemoryError:
         raise
     except Exception:  # an unreadable EXIF block says nothing about the pixels

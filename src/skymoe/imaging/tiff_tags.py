@@ -21,10 +21,25 @@ MAX_NOTES = 1 << 24
 """Bytes of GDAL's notes in one directory."""
 
 _ORIENTATION, _SUB_DIRECTORIES, _NOTES = 274, 330, 42112
-_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_ROLE = re.compile(
-    rb'<Item name="COLORINTERP" sample="(\d{1,4})" role="colorinterp">([A-Za-z]{1,20})</Item>'
-)
+_WIDTHS = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+_ROLE = re.compile(rb'<Item name="COLORINTERP" sample="[0-9]{1,4}" role="colorinterp">[A-Za-z]{1,20}</Item>')
 
 
 class TiffTags:
@@ -54,7 +69,12 @@ class TiffTags:
         counted = np.dtype(self._order + ("u8" if self._big else "u2"))
         width = self._offset.itemsize
         entry = np.dtype(
-            [("tag", self._order + "u2"), ("type", self._order + "u2"), ("count", self._offset), ("value", f"V{width}")]
+            [
+                ("tag", self._order + "u2"),
+                ("type", self._order + "u2"),
+                ("count", self._offset),
+                ("value", f"V{width}"),
+            ]
         )
         seen: set[int] = set()
         entries = 0
@@ -91,7 +111,9 @@ class TiffTags:
             if kind in (4, 13, 16, 18) and count <= MAX_DIRECTORIES:
                 text = value[:length] if inline else self._at(where, length)
                 width = _WIDTHS[kind]
-                offsets = np.frombuffer(text[: len(text) // width * width], np.dtype(f"{self._order}u{width}"))
+                offsets = np.frombuffer(
+                    text[: len(text) // width * width], np.dtype(f"{self._order}u{width}")
+                )
                 self._ahead.extend(offsets.tolist())
         elif not inline and where < self._size:  # what fits into the entry is too short to name anything
             length = min(length, self._size - where)
@@ -126,8 +148,8 @@ class TiffTags:
 
 def _only_roles(notes: bytes) -> bytes:
     """The notes with nothing but the bands' colours, as long as before."""
-    roles = [b'<Item name="COLORINTERP" sample="%b" role="colorinterp">%b</Item>' % role for role in _ROLE.findall(notes)]
-    kept = b"<GDALMetadata>" + b"".join(roles) + b"</GDALMetadata>" if roles else b""
+    roles = b"".join(match.group() for match in _ROLE.finditer(notes))
+    kept = b"<GDALMetadata>" + roles + b"</GDALMetadata>" if roles else b""
     if len(kept) >= len(notes):
         kept = b""
     return kept.ljust(len(notes) - 1) + b"\0"

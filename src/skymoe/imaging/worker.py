@@ -1,9 +1,9 @@
 """The child process that decodes pictures: started by `keeper.py`, speaks `wire.py` on its standard streams.
 
-Whatever a picture makes a decoder do, it does it here, where there is little to be done: every driver of GDAL but two is
-gone, the user's settings for it were not passed on, and where the system can (not Windows), the process can no
-longer open anything, neither a file nor a connection, nor make a file longer, nor have more memory than the job
-allows, nor run much longer than it, even if its keeper is gone.
+Whatever a picture makes a decoder do, it does it here, where there is little to be done: every driver of GDAL
+but two is gone, the user's settings for it were not passed on, and where the system can (not Windows), the process
+can no longer open anything, neither a file nor a connection, nor make a file longer, nor (Linux) have more
+memory than the job allows, nor run much longer than it may, even if its keeper is gone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from PIL import Image
 
 from skymoe.errors import UserError
 from skymoe.imaging import wire
-from skymoe.imaging.limits import Limits
 
 try:
     import resource
@@ -61,7 +60,7 @@ def main() -> None:
 class Given(io.RawIOBase):
     """The picture's file, of which the keeper sends what is read."""
 
-    def __init__(self, asked: BinaryIO, told: Any, size: int) -> None:
+    def __init__(self, asked: BinaryIO, told: BinaryIO, size: int) -> None:
         self._asked, self._told, self._size, self._place = asked, told, size, 0
 
     def readable(self) -> bool:
