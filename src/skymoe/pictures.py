@@ -14,47 +14,48 @@ import io
 import os
 import stat
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image
 
 from skymoe.errors import UserError
-from skymoe.rasters import read_raster, stretch
+from skymoe.imaging import kinds
+from skymoe.imaging.child import Cancelled
+from skymoe.imaging.limits import MAX_FILE_BYTES, MAX_PIXELS, WORKING_PIXELS, Limits
+from skymoe.imaging.plain import finish, reason
+from skymoe.rasters import read_apart, read_raster
+
+__all__ = [
+    "Cancelled", "MAX_FILE_BYTES", "MAX_PIXELS", "WORKING_PIXELS", "open_picture", "open_picture_apart", "open_sample",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from skymoe.sample import Sample
 
-MAX_PIXELS = 250_000_000
-"""PNG, JPEG … with more pixels are refused (decompression bombs); GeoTIFFs are read reduced instead."""
-MAX_FILE_BYTES = 1 << 30
-"""PNG, JPEG … files with more bytes are refused."""
-
 
 def open_picture(
-    source: str | os.PathLike[str] | bytes | Image.Image, *, max_pixels: int = MAX_PIXELS
+    source: str | os.PathLike[str] | bytes | Image.Image,
+    *,
+    pixels: int | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Image.Image:
     """The picture in a local file, in bytes, or in a PIL image, as an upright PIL image in mode RGB.
 
+    `pixels` is the most that are needed: a picture of more is reduced, by averaging, while it is read; None takes
+    all there are (of a TIFF, `rasters.WORKING_PIXELS`). A PIL image is never reduced.
     `picture.info["file_size"]` is the (width, height) of the stored, upright grid: it differs from
-    `picture.size` only for rasters that were read reduced. Raises UserError (one line) when there is no such
-    file, it is a directory, no image, truncated, or larger than `max_pixels`.
+    `picture.size` only for what was read reduced. Raises UserError (one line) when there is no such
+    file, it is a directory, no image, truncated, larger than `max_pixels`, or takes too much time or memory.
     """
+    limits = Limits(pixels=pixels, most_pixels=max_pixels)
     if isinstance(source, Image.Image):
         name = getattr(source, "filename", "") or "the given picture"
-        return _finish(source, str(name), max_pixels)
+        return finish(source, str(name), limits)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _decode(bytes(source), "the given bytes", max_pixels)
+        return _decode(io.BytesIO(source), "the given bytes", limits)
     name = os.fspath(source)
     if not name:
         raise UserError("no file name given; give an image file")
@@ -63,15 +64,39 @@ def open_picture(
     path = Path(name)
     try:
         mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            with path.open("rb") as file:
+                return _decode(file, name, limits)
     except FileNotFoundError as error:
         raise UserError(f"{name}: no such file") from error
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
-        raise UserError(f"{name}: cannot be opened ({_reason(error)})") from error
+        raise UserError(f"{name}: cannot be opened ({reason(error)})") from error
     if stat.S_ISDIR(mode):
         raise UserError(f"{name}: is a directory; give an image file")
-    if not stat.S_ISREG(mode):
-        raise UserError(f"{name}: is not a regular file; give an image file")
-    return _decode(path, name, max_pixels)
+    raise UserError(f"{name}: is not a regular file; give an image file")
+
+
+def open_picture_apart(
+    data: bytes, *, seconds: float, memory: int, cancelled: Callable[[], bool] | None = None
+) -> Image.Image:
+    """The picture in the bytes that a remote caller sent, decoded in another process, whatever its format.
+
+    It is reduced to `WORKING_PIXELS`, as `open_picture(data, pixels=WORKING_PIXELS)` does, with the same
+    `info["file_size"]`, to which the boxes of an answer refer (`engine.opened.opened_apart` keeps it). Several
+    threads may call at once; up to four pictures are decoded at a time, the others wait. `seconds` are for
+    decoding, `memory` is in bytes and for decoding, too; `cancelled` is asked about five times a second, from
+    another thread, and ends the process when it says True.
+
+    Raises:
+        UserError: as `open_picture`, for "the given bytes", also for what takes too much time or memory.
+        Cancelled: `cancelled` said so.
+    """
+    limits = Limits(pixels=WORKING_PIXELS)
+    return read_apart(
+        data, "the given bytes", seconds=seconds, memory=memory, limits=limits, cancelled=cancelled
+    )
 
 
 def open_sample(sample: Sample) -> Image.Image:
@@ -119,85 +144,11 @@ def _scene(path: str) -> Image.Image:
     return picture
 
 
-_PILLOW = (
-    (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory), (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"RIFF", WebPImagePlugin.WebPImageFile), (b"BM", BmpImagePlugin.BmpImageFile),
-    (b"GIF8", GifImagePlugin.GifImageFile),
-)  # fmt: skip
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+def _decode(file: BinaryIO, name: str, limits: Limits) -> Image.Image:
+    def raster(file: BinaryIO, name: str, limits: Limits, kind: str) -> Image.Image:
+        return read_raster(file, name, kind, limits)
 
-
-def _decode(source: Path | bytes, name: str, max_pixels: int) -> Image.Image:
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            head = file.read(26)
-            if not head:
-                raise UserError(f"{name}: is empty; give an image file")
-            if head.startswith(_TIFF):
-                return read_raster(source, name)
-            decoder = next((decoder for magic, decoder in _PILLOW if head.startswith(magic)), None)
-            if decoder is None:
-                raise UserError(
-                    f"{name}: is not an image; give a PNG, JPEG, WebP, BMP, GIF, TIFF or GeoTIFF file"
-                )
-            size = file.seek(0, io.SEEK_END)
-            if size > MAX_FILE_BYTES:
-                limit = f"{MAX_FILE_BYTES:,}"
-                raise UserError(f"{name}: {size:,} bytes are more than {limit}; make it smaller or a GeoTIFF")
-            file.seek(0)
-            # Not Image.open: it would try every format there is, and its size limit is a global.
-            picture = decoder(file)
-            _check_size(picture, name, max_pixels)
-            if head.startswith(b"\x89PNG") and head[24] == 16 and picture.mode not in ("I;16", "I"):
-                # Pillow would keep only the upper byte of 16-bit colour.
-                return read_raster(source, name, driver="PNG")
-            return _finish(picture, name, max_pixels)
-    except UserError:
-        raise
-    except Exception as error:  # damaged files make decoders raise nearly anything
-        raise UserError(_damaged(name, error)) from error
-
-
-def _check_size(picture: Image.Image, name: str, max_pixels: int) -> None:
-    width, height = picture.size
-    if width * height > max_pixels:
-        raise UserError(f"{name}: {width}×{height} pixels are more than {max_pixels:,}; make it smaller")
-
-
-def _finish(picture: Image.Image, name: str, max_pixels: int) -> Image.Image:
-    _check_size(picture, name, max_pixels)
-    try:
-        picture.load()
-    except Exception as error:
-        raise UserError(_damaged(name, error)) from error
-    try:
-        upright = ImageOps.exif_transpose(picture)  # always a copy: the caller's own picture stays as it is
-    except Exception:  # an unreadable EXIF block says nothing about the pixels
-        upright = picture.copy()
-    rgb = _to_rgb(upright)
-    rgb.info = {"file_size": rgb.size}
-    return rgb
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    mode = picture.mode
-    if mode == "RGB" and "transparency" not in picture.info:
-        return picture
-    if mode == "F" or mode.startswith("I"):
-        values = np.asarray(picture)[None]
-        return Image.fromarray(stretch(values, np.isfinite(values))[0], "L").convert("RGB")
-    if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        black = Image.new("RGB", picture.size)
-        black.paste(picture, mask=picture.getchannel("A"))
-        return black
-    return picture.convert("RGB")
-
-
-def _damaged(name: str, error: BaseException) -> str:
-    return f"{name}: cannot be read as an image, it is damaged or truncated ({_reason(error)})"
-
-
-def _reason(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:160] if lines else type(error).__name__
+        return kinds.decode(file, name, limits, raster)
+    except MemoryError:
+        raise UserError(f"{name}: needs more memory than there is; make it smaller") from None

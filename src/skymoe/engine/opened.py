@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from skymoe.errors import UserError
-from skymoe.pictures import open_picture
+from skymoe.pictures import WORKING_PIXELS, open_picture, open_picture_apart
 
 Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, Any]
 
@@ -31,6 +32,8 @@ class Opened:
 def opened(source: Source | Opened) -> Opened:
     """Open a picture: a path, bytes, a PIL image, or a uint8 array (H, W) or (H, W, 3 or 4).
 
+    Files of more than `WORKING_PIXELS` are read reduced: no model sees as much, and decoding them takes gigabytes.
+
     Raises:
         UserError: for what is no picture, with the name of the file where there is one.
     """
@@ -45,9 +48,25 @@ def opened(source: Source | Opened) -> Opened:
         if not source.size:
             raise UserError(f"an array of shape {source.shape} is no picture: it has no pixels")
         source = Image.fromarray(source)
-    picture = open_picture(source)
+    picture = open_picture(source, pixels=WORKING_PIXELS)
+    # What a PIL image remembers of its file may be out of date: it can have been cropped since.
+    return _named(picture, picture.size if isinstance(source, Image.Image) else picture.info["file_size"])
+
+
+def opened_apart(
+    data: bytes, *, seconds: float, memory: int, cancelled: Callable[[], bool] | None = None
+) -> Opened:
+    """As `opened`, for bytes that a remote caller sent: decoded in another process, within these budgets.
+
+    Raises:
+        UserError: for what is no picture, or takes too much time or memory.
+        Cancelled: `cancelled` said so; see `skymoe.pictures.open_picture_apart`.
+    """
+    picture = open_picture_apart(data, seconds=seconds, memory=memory, cancelled=cancelled)
+    return _named(picture, picture.info["file_size"])
+
+
+def _named(picture: Image.Image, size: tuple[int, int]) -> Opened:
     digest = hashlib.blake2b(repr(picture.size).encode(), digest_size=16)
     digest.update(picture.tobytes())
-    # What a PIL image remembers of its file may be out of date: it can have been cropped since.
-    size = picture.size if isinstance(source, Image.Image) else picture.info.get("file_size", picture.size)
-    return Opened(picture, digest.digest(), tuple(size))
+    return Opened(picture, digest.digest(), (size[0], size[1]))

@@ -1,0 +1,63 @@
+"""What a picture's worker and its keeper say to each other: bytes with their length before them, and no pickle.
+
+The keeper sends a job (JSON). The worker asks for pieces of the file (`ASK`), and ends with `PICTURE`, followed by
+the rows, or with `ERROR`, followed by a line of text. `READY` comes once, at the start.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from skymoe.imaging.limits import Limits
+
+HEAD = struct.Struct("<cQQ")
+"""Of the worker: what comes (one of the letters below), and two numbers."""
+SIZE = struct.Struct("<QQ")
+LENGTH = struct.Struct("<Q")
+READY, ASK, PICTURE, ERROR = b"r", b"a", b"p", b"e"
+PIECE = 1 << 22
+"""The most bytes of a file that are sent at once; rows of a picture come in pieces of about this size."""
+LONGEST = 4096
+"""Bytes of an error or a job."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to decode. `kind`: `any`, or what its first bytes showed: `TIFF`, `PNG`."""
+
+    kind: str
+    name: str
+    size: int
+    seconds: float
+    memory: int
+    limits: Limits = field(default_factory=Limits)
+
+    def pack(self) -> bytes:
+        """Length and JSON. A name that would make it too long is cut, it is only for messages."""
+        fields: dict[str, Any] = {**asdict(self), "name": self.name[-200:]}
+        text = json.dumps(fields).encode()
+        assert len(text) <= LONGEST
+        return LENGTH.pack(len(text)) + text
+
+
+def unpack(text: bytes) -> Job:
+    """The job of `pack`, without its length."""
+    fields = json.loads(text)
+    return Job(**{**fields, "limits": Limits(**fields["limits"])})
+
+
+def rows_at_once(width: int) -> int:
+    """How many rows of RGB are sent as one piece."""
+    return max(1, PIECE // (3 * width))
+
+
+def exactly(read: Callable[[int], bytes], size: int) -> bytes:
+    """`size` bytes, or EOFError: the other side is gone."""
+    data = read(size)
+    if len(data) != size:
+        raise EOFError
+    return data

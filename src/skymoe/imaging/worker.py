@@ -1,0 +1,146 @@
+"""The child process that decodes pictures: started by `keeper.py`, speaks `wire.py` on its standard streams.
+
+Whatever a picture makes a decoder do, it does it here, where there is little to be done: every driver of GDAL
+but two is gone, the user's settings for it were not passed on, and where the system can (not Windows), the process
+can no longer open anything, neither a file nor a connection, nor make a file longer, nor (Linux) have more
+memory than the job allows, nor run much longer than it may, even if its keeper is gone.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import signal
+import sys
+from typing import Any, BinaryIO
+
+from PIL import Image
+
+from skymoe.errors import UserError
+from skymoe.imaging import wire
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+
+def main() -> None:
+    """Set up, lock up, and serve until the keeper is gone."""
+    asked, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what a library prints is no message
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the keeper, which then ends us
+    try:
+        from skymoe.imaging import decoders
+
+        left = decoders.confine()
+        if left:
+            told.write(wire.HEAD.pack(wire.READY, len(text := ",".join(left).encode()), 0) + text)
+            return
+        decoders.warm_up()
+        memory = _lock()
+    except Exception as error:
+        _refuse(told, f"pictures cannot be decoded here ({type(error).__name__}: {error})")
+        return
+    told.write(wire.HEAD.pack(wire.READY, 0, 0))
+    while head := asked.read(wire.LENGTH.size):
+        job = wire.unpack(wire.exactly(asked.read, wire.LENGTH.unpack(head)[0]))
+        memory.allow(job.memory)
+        _alarm(job.seconds)
+        try:
+            _send(told, decoders.decoded(job, io.BufferedReader(Given(asked, told, job.size), 1 << 16)))
+        except UserError as error:
+            _refuse(told, str(error))
+        except MemoryError:
+            _refuse(told, f"{job.name}: needs more than {job.memory >> 20:,} MB to decode; make it smaller")
+        _alarm(0)
+
+
+class Given(io.RawIOBase):
+    """The picture's file, of which the keeper sends what is read."""
+
+    def __init__(self, asked: BinaryIO, told: BinaryIO, size: int) -> None:
+        self._asked, self._told, self._size, self._place = asked, told, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._place = offset + (0, self._place, self._size)[whence]
+        if self._place < 0:
+            raise OSError("a place before the file's first byte")
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readinto(self, buffer: Any, /) -> int:
+        size = min(len(buffer), wire.PIECE, max(0, self._size - self._place))
+        if size == 0:
+            return 0
+        self._told.write(wire.HEAD.pack(wire.ASK, self._place, size))
+        (length,) = wire.LENGTH.unpack(wire.exactly(self._asked.read, wire.LENGTH.size))
+        buffer[:length] = wire.exactly(self._asked.read, length)
+        self._place += length
+        return length
+
+
+class _Memory:
+    """The room that a job may take beyond what the idle process has."""
+
+    def __init__(self) -> None:
+        self._idle = 0
+        try:
+            with open("/proc/self/statm", "rb") as file:
+                self._idle = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError, AttributeError):  # no Linux: the system may know no such limit either
+            pass
+
+    def allow(self, size: int) -> None:
+        if resource is not None and self._idle:
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            limit = self._idle + size
+            resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def _lock() -> _Memory:
+    memory = _Memory()
+    if resource is not None:
+        for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
+            resource.setrlimit(kind, (0, 0))
+    return memory
+
+
+def _alarm(seconds: float) -> None:
+    """End this process when a job takes much longer than its keeper allows: nobody may be left to do it."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0 if not seconds else math.ceil(seconds) + 2)
+
+
+def _send(told: BinaryIO, picture: Image.Image) -> None:
+    width, height = picture.size
+    _write(told, wire.HEAD.pack(wire.PICTURE, width, height) + wire.SIZE.pack(*picture.info["file_size"]))
+    step = wire.rows_at_once(width)
+    for top in range(0, height, step):
+        _write(told, picture.crop((0, top, width, min(height, top + step))).tobytes())
+
+
+def _refuse(told: BinaryIO, line: str) -> None:
+    text = line.encode(errors="backslashreplace")[: wire.LONGEST]
+    _write(told, wire.HEAD.pack(wire.ERROR, len(text), 0) + text)
+
+
+def _write(told: BinaryIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[told.write(rest) :]
+
+
+if __name__ == "__main__":
+    if sys.platform != "win32":
+        os.umask(0o077)
+    main()
