@@ -11,11 +11,13 @@ from threading import BoundedSemaphore, Condition
 from typing import Any
 
 from skymoe.answer import Answer
-from skymoe.engine.opened import Opened, opened
+from skymoe.engine.opened import Opened, opened_apart
 from skymoe.errors import UserError
+from skymoe.pictures import Cancelled
 from skymoe.serve.chat import Chat
 from skymoe.serve.handler import LARGEST_REQUEST, Handler
 from skymoe.serve.turns import Lost, Room, Turns
+from skymoe.serve.wire import GoneError
 from skymoe.tasks import Query
 
 __all__ = ["LARGEST_REQUEST", "Server"]
@@ -24,8 +26,10 @@ MOST_CALLERS = 256
 """Connections at once; further ones are closed."""
 LARGEST_TOGETHER = 4 * LARGEST_REQUEST
 """Bytes of all requests that are being read or answered."""
-DECODERS = 2
-"""Pictures that are decoded at once, beside the model."""
+MOST_PICTURES = 4
+"""Pictures that are being decoded, or wait decoded for the model: each may take 120 MB."""
+PICTURE_SECONDS, PICTURE_BYTES = 20.0, 2**30
+"""What decoding one picture may take."""
 
 
 class Server(ThreadingMixIn, TCPServer):
@@ -41,7 +45,7 @@ class Server(ThreadingMixIn, TCPServer):
 
     def __init__(self, model: Any, name: str, host: str, port: int, key: str | None = None) -> None:
         self.model, self.name, self.key = model, name, key
-        self.turns, self.decoders, self.room = Turns(1), Turns(DECODERS), Room(LARGEST_TOGETHER)
+        self.turns, self.pictures, self.room = Turns(1), Turns(MOST_PICTURES), Room(LARGEST_TOGETHER)
         self.stopping = False
         self._callers = BoundedSemaphore(MOST_CALLERS)
         self._busy, self._idle = 0, Condition()
@@ -67,8 +71,8 @@ class Server(ThreadingMixIn, TCPServer):
 
     def answer(self, chat: Chat, lost: Lost) -> Answer:
         """Raises what `lost` gives before the answer is begun, and UserError for a picture that is none."""
-        query, picture = self.typed(chat), self._opened(chat, lost)
-        with self.turns.turn(lost):
+        query = self.typed(chat)
+        with self._turn(chat, lost) as picture:
             if query is not None:
                 return self.model.answer(picture, query, explain=chat.explain)[0]
             return self.model.ask(picture, chat.question, explain=chat.explain)
@@ -78,13 +82,22 @@ class Server(ThreadingMixIn, TCPServer):
         if self.typed(chat) is not None:
             yield self.answer(chat, lost).text
             return
-        picture = self._opened(chat, lost)
-        with self.turns.turn(lost):
+        with self._turn(chat, lost) as picture:
             yield from self.model.stream(picture, chat.question)
 
-    def _opened(self, chat: Chat, lost: Lost) -> Opened:
-        with self.decoders.turn(lost):
-            return opened(chat.picture)
+    @contextmanager
+    def _turn(self, chat: Chat, lost: Lost) -> Iterator[Opened]:
+        """The chat's picture, and the model: decoding one picture takes nothing from the answer to another."""
+        with self.pictures.turn(lost):
+            try:
+                picture = opened_apart(
+                    chat.picture, seconds=PICTURE_SECONDS, memory=PICTURE_BYTES,
+                    cancelled=lambda: lost() is not None,
+                )  # fmt: skip
+            except Cancelled:
+                raise lost() or GoneError() from None
+            with self.turns.turn(lost):
+                yield picture
 
     # --- coming and going ------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Waiting in line: for the model, for a decoder, for memory. Who has hung up leaves the line."""
+"""Waiting in line: for the model, for a picture to be decoded, for memory. Who has hung up leaves the line."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class GoneError(Exception):
 
 
 class Wire:
-    """Reads requests from a socket, and writes to it. One thread uses it."""
+    """Reads requests from a socket, and writes to it. Not for two threads at the same time."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
