@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 
 from skymoe.errors import UserError
 from skymoe.imaging.limits import FREE_BYTES, MAX_RATIO, Limits
@@ -55,6 +55,11 @@ def palette(raster: Any) -> NDArray[np.uint8]:
         if number < 256:
             table[number] = colour
     return table
+
+
+def always_valid(raster: Any, index: int) -> bool:
+    """Whether the band has no missing pixels: no nodata value, mask or alpha."""
+    return raster.mask_flag_enums[index - 1] == [MaskFlags.all_valid]
 
 
 def _check(raster: Any, name: str, limits: Limits, file_bytes: int, reduce: float) -> None:
@@ -108,7 +113,10 @@ def _colour(
         values = np.abs(values)
     valid = np.empty(values.shape, np.bool_)
     for number, index in enumerate(indexes):
-        np.greater(raster.read_masks(index, **how), 0, out=valid[number])
+        if always_valid(raster, index):  # a mask would be computed from as many pixels as the band has
+            valid[number] = True
+        else:
+            np.greater(raster.read_masks(index, **how), 0, out=valid[number])
         if values.dtype.kind == "f":
             valid[number] &= np.isfinite(values[number])
     # Missing is what no band has a value for: (255, 90, 40) with nodata 255 is an orange roof, not a hole.

@@ -36,7 +36,8 @@ def raster(file: BinaryIO, name: str, limits: Limits, kind: str) -> Image.Image:
         with opened(Served(file, tags.patches), "GTiff", name) as data:
             return upright(read_bands(data, name, limits, size), tags.orientation)
     file.seek(0)
-    turned = orientation(PngImagePlugin.PngImageFile(file))
+    head = PngImagePlugin.PngImageFile(file)
+    turned = orientation(head) if "exif" in head.info else 1  # else Pillow would look for it behind the pixels
     with opened(Served(file, {}), "PNG", name) as data:
         lines = kind == "PNG lines"
         return upright(read_lines(data, limits) if lines else read_bands(data, name, limits, size), turned)

@@ -20,7 +20,7 @@ MAX_BLOCK_BYTES = 1 << 28
 """One strip or tile must be decoded whole; a bigger one is a decompression bomb or unusable."""
 MAX_FILE_BYTES = 1 << 30
 """PNG, JPEG … files with more bytes are refused."""
-FREE_BYTES = 1 << 29
+FREE_BYTES = 1 << 28
 """Decoded bytes that a file of any size may ask for; beyond, each of its bytes may become `MAX_RATIO`."""
 MAX_RATIO = 1032
 """Deflate cannot do better. Files that do hold one colour, or nothing (sparse TIFF)."""

@@ -11,7 +11,7 @@ from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
-from skymoe.imaging.bands import palette
+from skymoe.imaging.bands import always_valid, palette
 from skymoe.imaging.limits import Limits
 from skymoe.imaging.plain import to_rgb
 
@@ -45,6 +45,6 @@ def _strip(raster: Any, window: Window, table: NDArray[np.uint8] | None) -> Imag
         picture = Image.fromarray(values)
     else:
         picture = Image.fromarray(values, {2: "LA", 3: "RGB", 4: "RGBA"}[values.shape[2]])
-    if values.ndim == 2 or values.shape[2] == 3:  # one colour may stand for clear
+    if picture.mode in ("L", "RGB") and not always_valid(raster, 1):  # one colour stands for clear
         picture.putalpha(Image.fromarray(raster.dataset_mask(window=window)))
     return picture
