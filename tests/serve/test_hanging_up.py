@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from engine.tiny_model import build, end_often
 from serve.callers import NEXT, connect, hang_up, hear, post, say
@@ -17,6 +18,7 @@ from serve.test_serve import uri, user
 from skymoe.answer import Answer
 from skymoe.engine.answering import SkyMoe
 from skymoe.serve.server import Server
+from skymoe.tasks import Query, get_task
 
 
 class Held(SkyMoe):
@@ -88,6 +90,34 @@ def test_pictures_are_opened_while_the_model_answers_somebody_else(server: Serve
         assert (said.status, first.done()) == (400, False)
         model.let_go.set()
         assert first.result(20).status == 200
+
+
+@pytest.fixture(scope="module")
+def large() -> Image.Image:
+    """More pixels than any picture keeps."""
+    return Image.new("L", (7000, 6000), 99)
+
+
+def test_a_large_picture_is_read_reduced_and_its_boxes_are_in_its_own_pixels(
+    server: Server, model: Held, large: Image.Image
+) -> None:
+    phrase = get_task("ground").prompt(Query("ground", "the largest ship"))
+    body = json.dumps({"messages": [user(phrase, uri(large))]}).encode()
+    answer = say(server, post(body, b"Connection: close")).body["choices"][0]["message"]["answer"]
+    assert answer == model.ground(large.convert("RGB"), "the largest ship").to_dict()
+    assert max(answer["boxes"][0].values()) > 1000
+
+
+def test_a_picture_of_somebody_who_left_is_not_decoded_to_its_end(
+    server: Server, model: Held, large: Image.Image
+) -> None:
+    for _ in range(8):  # more than are decoded at once
+        connection = connect(server)
+        connection.sendall(request(uri(large)))
+        hang_up(connection)
+    model.let_go.set()
+    assert say(server, request()).status == 200
+    assert model.asked == 1
 
 
 @pytest.mark.parametrize("rudely", [False, True])

@@ -46,5 +46,4 @@ def serve(
     with server:
         # After the port is ours: a model is not loaded in vain. Who asks before it is there waits at the door.
         server.model = load_quietly(model, device)
-        typer.echo(f"{server.name} answers at {server.address} (Ctrl+C stops)")
         serve_until_stopped(server)

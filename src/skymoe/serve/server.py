@@ -28,7 +28,7 @@ LARGEST_TOGETHER = 4 * LARGEST_REQUEST
 """Bytes of all requests that are being read or answered."""
 MOST_PICTURES = 4
 """Pictures that are being decoded, or wait decoded for the model: each may take 120 MB."""
-PICTURE_SECONDS, PICTURE_BYTES = 20.0, 2**30
+PICTURE_SECONDS, PICTURE_BYTES = 30.0, 2**30
 """What decoding one picture may take."""
 
 

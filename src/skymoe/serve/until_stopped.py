@@ -16,7 +16,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve_until_stopped(server: Server) -> NoReturn:
-    """Serve until SIGINT or SIGTERM, let the running answer end, and end the process with exit code 0.
+    """Say where, serve until SIGINT or SIGTERM, let the running answer end, and end the process with exit code 0.
 
     Call it from the main thread. A second signal, while an answer is waited for, ends the process as signals do.
     """
@@ -27,6 +27,7 @@ def serve_until_stopped(server: Server) -> NoReturn:
 
     for number in _SIGNALS:
         signal.signal(number, stop)
+    print(f"{server.name} answers at {server.address} (Ctrl+C stops)", flush=True)
     server.serve_forever(poll_interval=0.1)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
