@@ -250,12 +250,13 @@ class FileSource(Source):
 
     def _file_name(self, called: object) -> str:
         """The name, which predictions and ids are written under."""
-        plain = isinstance(called, str) and called.isprintable() and 0 < len(called) <= _LONGEST_NAME
-        if not plain or {"/", "\\"} & set(str(called)) or not str(called).strip(". "):
+        word = str(called) if isinstance(called, (str, int)) else ""  # a recipe's 2024 is a number
+        sound = word.isprintable() and len(word) <= _LONGEST_NAME and word.strip(". ")
+        if not sound or {"/", "\\"} & set(word):
             raise UserError(
                 f"{self.name}: called={shortened(called)} is no name; give a short one without slashes"
             )
-        return str(called)
+        return word
 
     def _known_split(self, word: object) -> str:
         split = split_named(word)
