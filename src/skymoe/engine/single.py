@@ -14,7 +14,9 @@ from transformers.cache_utils import Cache, DynamicCache
 
 from skymoe.engine.decoder import Decoder, Prefix, prefixes
 from skymoe.engine.prompting import Prompt
+from skymoe.errors import UserError
 from skymoe.models.cache_name import cached
+from skymoe.models.fitness import readable_mask
 from skymoe.models.moe import TokenRouter
 
 
@@ -53,7 +55,14 @@ class SingleDecoder(Decoder):
         ids_BS = torch.tensor(tokens, device=self.device)
         features = self.model.get_image_features(pixel_values=pixels_B3HW).pooler_output
         embeds_BSD = self.embed(ids_BS)
-        embeds_BSD[ids_BS == self.processor.image_token_id] = torch.cat(list(features)).to(embeds_BSD.dtype)
+        pictures_BS = ids_BS == self.processor.image_token_id
+        given, made = int(pictures_BS.sum()) // len(tokens), len(features[0])
+        if given != made:
+            raise UserError(
+                f"the processor leaves room for {given} visual tokens of a picture, the tower makes {made}: correct "
+                "num_additional_image_tokens, patch_size or the pictures' size in processor_config.json"
+            )
+        embeds_BSD[pictures_BS] = torch.cat(list(features)).to(embeds_BSD.dtype)
         return embeds_BSD
 
     def instruction(self, prompts: Sequence[Prompt]) -> Tensor | None:
@@ -70,4 +79,6 @@ class SingleDecoder(Decoder):
         for router in self.routers:
             router.instruction_BD = instruction_RD
         inputs |= cached(cache)
+        if "attention_mask" in inputs:
+            inputs["attention_mask"] = readable_mask(inputs["attention_mask"], self.language_model)
         return self.language_model(inputs_embeds=embeds_RSD, use_cache=True, **inputs).last_hidden_state

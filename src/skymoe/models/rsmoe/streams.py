@@ -16,6 +16,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from ..cache_name import cached
+from ..fitness import readable_mask
 from .adapters import adapt
 from .configuration_rsmoe import RsMoeConfig
 
@@ -79,7 +80,7 @@ class ExpertDecoder(nn.Module):
             inner = _Unfolded(cache, self.streams)
         outputs = self.decoder(
             inputs_embeds=inputs_embeds.flatten(0, 1),
-            attention_mask=self._mask(attention_mask),
+            attention_mask=readable_mask(self._mask(attention_mask), self.decoder),
             position_ids=None if position_ids is None else self._each(position_ids, 2),
             use_cache=use_cache,
             **cached(inner),

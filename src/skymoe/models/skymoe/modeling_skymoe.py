@@ -16,6 +16,7 @@ from transformers import AutoModel, LlavaForConditionalGeneration, LlavaModel, L
 from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast, LlavaMultiModalProjector
 
 from ..cache_name import cached
+from ..fitness import readable_mask
 from ..moe import Experts, SparseMoeBlock, TokenRouter, record_routing, total_balance_loss
 from .configuration_skymoe import SkyMoeConfig
 
@@ -69,7 +70,7 @@ class SkyMoeModel(SkyMoePreTrainedModel, LlavaModel):
             if ffn is None or not all(hasattr(ffn, name) for name in ("gate_proj", "up_proj", "down_proj")):
                 raise ValueError(
                     f"decoder {config.text_config.model_type!r} has no Llama-like FFN in layer {index} "
-                    "(mlp.gate_proj, up_proj, down_proj); choose a Llama, Mistral or Qwen decoder"
+                    "(mlp.gate_proj, up_proj, down_proj); choose a decoder like Llama, Mistral, Qwen or Gemma"
                 )
             if getattr(ffn.gate_proj, "bias", None) is not None:
                 raise ValueError(
@@ -115,7 +116,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         model = AutoModelForImageTextToText.from_pretrained(path)
         inputs = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=True,
                                                return_dict=True, return_tensors="pt")
-        print(processor.decode(model.generate(**inputs)[0]))
+        print(processor.decode(model.generate(**inputs, max_new_tokens=64)[0]))
     """
 
     def __init__(self, config: SkyMoeConfig) -> None:
@@ -182,7 +183,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
             outputs = self.model(
                 input_ids=input_ids,
                 pixel_values=pixel_values,
-                attention_mask=attention_mask,
+                attention_mask=readable_mask(attention_mask, self.model.language_model),
                 position_ids=position_ids,
                 inputs_embeds=inputs_embeds,
                 mm_encoder_outputs=mm_encoder_outputs,
