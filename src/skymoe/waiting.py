@@ -4,7 +4,7 @@ PyTorch splits its arithmetic over OpenMP threads that meet after every small pi
 By default GNU's OpenMP lets whoever comes first spin for some milliseconds. While every thread has a core of its own,
 that is quickest; as soon as another program wants one of the cores, the spinning thread takes away the very time
 that the thread it waits for needs, at every meeting, and an answer can take forty times as long (docs/performance.md).
-Threads that sleep cost a little alone and stay as quick beside others.
+Threads that sleep are somewhat slower alone, and stay as quick beside others.
 
 The OpenMP runtimes read this from the environment when PyTorch is loaded, and later it can't be changed.
 """
