@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import skymoe  # before torch, as a user does: it says how threads wait
+
 QUESTIONS = (
     [f"Is there {thing} in the image?" for thing in ("a storage tank", "an airplane", "a river", "a bridge", "a ship")]
     + [f"How many {things} are there?" for things in ("storage tanks", "airplanes", "buildings", "cars", "trees")]
@@ -186,7 +188,6 @@ def main() -> None:
     import transformers
     from PIL import Image
 
-    import skymoe
     from skymoe.demo import pictures
     from skymoe.engine.opened import opened
 

@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import skymoe  # before torch, as a user does: it says how threads wait
+
 Runner = Callable[[Sequence[Callable[[], Any]]], list[Any]]
 LISTS = ("expert_names", "expert_tasks", "prompt_words", "expert_task_ids", "prompt_word_ids")
 
@@ -168,7 +170,6 @@ def main() -> None:
     import torch
     import transformers
 
-    import skymoe
     from skymoe.engine.opened import opened
 
     torch.set_num_threads(options.threads)

@@ -194,6 +194,31 @@ def test_make_targets_that_documents_name_exist(document: Path) -> None:
     assert set(named) <= targets
 
 
+SPEAKING = [
+    *DOCUMENTS, *(ROOT / "recipes").glob("*.yaml"), ROOT / "Makefile", *SOURCES,
+    *(path for room in ("examples", "benchmarks") for path in (ROOT / room).rglob("*.py")),
+]  # fmt: skip
+_PATH = re.compile(
+    r"(?<![\w/.~-])(?:\.\./)?((?:examples|benchmarks|recipes|docs|src|tests)/[\w./-]*[\w/])(?![\w./*{<-]*[*{<])"
+)
+
+
+@pytest.mark.parametrize("file", SPEAKING, ids=name_of)
+def test_files_that_are_spoken_of_exist(file: Path) -> None:
+    """Links are tested above; this is for commands, comments and docstrings."""
+    named = set(_PATH.findall(file.read_text(encoding="utf-8")))
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_no_table_has_a_row_twice(document: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", document.read_text(encoding="utf-8") + "\n", re.M):
+        # A row with nothing but a title begins a part; what belongs to two parts stands in both.
+        for part in re.split(r"^\|[^|]+\|(?:\s*\|)+\n", table, flags=re.M):
+            rows = part.splitlines()
+            assert [row for row in dict.fromkeys(rows) if rows.count(row) > 1] == []
+
+
 def test_commands_of_the_readme_exist() -> None:
     if importlib.util.find_spec("skymoe.cli") is None:
         pytest.skip("skymoe.cli is not there yet")

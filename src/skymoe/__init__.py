@@ -4,7 +4,8 @@
     model = skymoe.load()                      # the small model inside the package
     model.count("port.tif", "ship").number
 
-Importing the package is cheap: PyTorch is loaded only when something that needs it is first used.
+Importing the package is cheap: PyTorch is loaded only when something that needs it is first used. Import it before
+PyTorch: how PyTorch's threads wait for each other can only be said until then (`skymoe/waiting.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skymoe.auto import register_with_transformers
+from skymoe.waiting import wait_asleep
 
 if TYPE_CHECKING:
     from skymoe.engine import load
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["load", "__version__"]
 
+wait_asleep()
 register_with_transformers()
 
 

@@ -51,7 +51,7 @@ def test_a_choice_of_samples_is_fixed_by_the_seed(tmp_path: Path) -> None:
         (["cutout", "no-such-data"], "no data source is called 'no-such-data'"),
         (["cutout", str(EXAMPLE), "--fill", "pink"], "--fill 'pink': choose zero, mean or inpaint"),
         (["recolour", str(EXAMPLE.parent)], "there is no samples.jsonl in it"),
-        (["relocate", "dota", "-o", "side"], "write it as option=value"),
+        (["relocate", "dota", "-o", "side"], "must be name=value"),
         (["cutout", str(EXAMPLE), "--split", "dev"], "there is no split 'dev'"),
     ],
 )

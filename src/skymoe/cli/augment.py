@@ -200,16 +200,13 @@ def _build(
 
 def _source(name: str, root: Path | None, option: list[str] | None) -> Source:
     from skymoe.data.sources import get_source
+    from skymoe.data.sources.options import all_named
 
     if os.sep in name or Path(name).is_dir():
         if not (Path(name) / "samples.jsonl").is_file():
             raise UserError(f"{name}: there is no samples.jsonl in it; name a data set or such a folder")
         return get_source("samples", name)
-    pairs = [pair.partition("=") for pair in option or ()]
-    for key, equals, _ in pairs:
-        if not key or not equals:
-            raise UserError(f"--option {key!r}: write it as option=value")
-    return get_source(name, root, **{key: _value(text) for key, _, text in pairs})
+    return get_source(name, root, **{key: _value(text) for key, text in all_named(option or ()).items()})
 
 
 def _value(text: str) -> str | int | float:

@@ -104,9 +104,10 @@ def verify_sources(
     Names what is missing or damaged. Exit code 1 when anything is not as it should be.
     """
     from skymoe.data.sources import SOURCES, get_source, verify
+    from skymoe.data.sources.options import all_named
     from skymoe.errors import UserError
 
-    options = dict(_option(pair) for pair in option or ())
+    options = all_named(option or ())
     if names:
         chosen = [get_source(name, root, **options) for name in dict.fromkeys(names)]
     elif options:
@@ -207,15 +208,6 @@ def _present(name: str, root: Path | None) -> Source | None:
 def _summary(source: Source) -> str:
     """The first paragraph of the card."""
     return " ".join(source.card.partition("\n\n")[0].split())
-
-
-def _option(pair: str) -> tuple[str, str]:
-    from skymoe.errors import UserError
-
-    name, equals, value = pair.partition("=")
-    if not (name and equals):
-        raise UserError(f"--option {pair!r} must be name=value, such as annotations=a.json")
-    return name, value
 
 
 def _print(result: Verification) -> None:

@@ -111,10 +111,10 @@ def evaluate(
     chosen = select(benchmark) if benchmark else list(BENCHMARKS.values())
     judged.check_split(split)
     if data is not None:
-        from skymoe.data.sources.options import named
+        from skymoe.data.sources.options import all_named
         from skymoe.evaluation.benchmarks.own_files import own_benchmarks
 
-        chosen = own_benchmarks(data, dict(map(named, option or ())), split)
+        chosen = own_benchmarks(data, all_named(option or ()), split)
     elif not benchmark and not everything:
         chosen = available() or chosen
     asking = Asking(boxes, explain, max_tokens)

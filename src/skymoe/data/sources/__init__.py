@@ -6,6 +6,7 @@ import difflib
 import inspect
 import os
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from skymoe.data.sources.base import SPLITS, Quarantined, Source, State, data_root
@@ -80,12 +81,15 @@ def source_class(name: str) -> type[Source]:
         ) from error
 
 
-def get_source(name: str, root: str | os.PathLike[str] | None = None, **options: Any) -> Source:
+def get_source(name: str, root: str | os.PathLike[str] | None = None, /, **options: Any) -> Source:
     """The source of that name, reading below `root` (default: SKYMOE_DATA, else ../shared/data).
 
-    The readers of the users' own files take options, `get_source("coco", annotations="a.json", images="pics")`.
-    Raises UserError for a name there is none of, and for options that are unknown or lacking.
+    The readers of the users' own files take options, `get_source("coco", annotations="a.json", images="pics")`; there
+    and from the shell `root` may stand among them. Raises UserError for a name there is none of, for options that
+    are unknown or lacking, and for two roots.
     """
+    # Positional only: options are a user's words, and `name` among them must be refused as any other unknown one.
+    root, options = _rooted(name, root, options)
     reader = source_class(name)
     parameters = list(inspect.signature(reader).parameters.values())[1:]
     taken = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
@@ -97,6 +101,22 @@ def get_source(name: str, root: str | os.PathLike[str] | None = None, **options:
     ]:
         raise UserError(f"{name}: say {', '.join(f'{option}=…' for option in lacking)}")
     return reader(root, **options)
+
+
+def _rooted(
+    name: str, root: str | os.PathLike[str] | None, options: dict[str, Any]
+) -> tuple[str | os.PathLike[str] | None, dict[str, Any]]:
+    """The root, given as such or among the options, and the options without it."""
+    within, rest = options.get("root"), {option: options[option] for option in options if option != "root"}
+    if root is not None and within is not None:
+        raise UserError(f"{name}: root is given twice, {str(root)!r} and {within!r}: leave one of them out")
+    root = within if root is None else root
+    try:
+        if root is not None:
+            Path(root).exists()  # a name too long, or with a zero byte in it, can't even be looked for
+    except (TypeError, ValueError, OSError) as error:
+        raise UserError(f"{name}: root={str(root)[:80]!r} is no path; give a folder") from error
+    return root, rest
 
 
 __all__ = [

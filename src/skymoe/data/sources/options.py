@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from skymoe.errors import UserError
 
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -13,6 +15,18 @@ def named(pair: str) -> tuple[str, str]:
     if not (name and equals):
         raise UserError(f"--option {pair!r} must be name=value, such as annotations=a.json")
     return name, value
+
+
+def all_named(pairs: Iterable[str]) -> dict[str, str]:
+    """The options that `-o` gave, by name; UserError for what is no ``name=value``, and for a name that comes twice."""
+    found: dict[str, str] = {}
+    for name, value in map(named, pairs):
+        if name in found:
+            raise UserError(
+                f"--option {name} is given twice, {found[name]!r} and {value!r}: leave one of them out"
+            )
+        found[name] = value
+    return found
 
 
 def flag(source: str, option: str, value: object) -> bool:

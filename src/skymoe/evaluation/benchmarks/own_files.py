@@ -48,7 +48,10 @@ def own_benchmarks(data: str, options: Mapping[str, Any], split: str = "test") -
     if data not in FORMATS:
         known = ", ".join(FORMATS)
         raise UserError(f"--data {data!r} must be one of {known}, with -o, or a training recipe (.yaml)")
-    return _of_source(get_source(data, **options), data, options, split)
+    # The benchmark keeps its folder apart from its options.
+    reading = {option: value for option, value in options.items() if option != "root"}
+    source = get_source(data, options.get("root"), **reading)
+    return _of_source(source, data, reading, split, source.root if "root" in options else None)
 
 
 def _of_recipe(path: str, options: Mapping[str, Any], split: str) -> list[Benchmark]:

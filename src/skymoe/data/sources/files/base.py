@@ -26,6 +26,7 @@ StrPath = str | os.PathLike[str]
 SHARES = (0.8, 0.1, 0.1)
 _SPLIT_WORDS = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 _SPLIT_WORDS |= {split: split for split in SPLITS}
+_LONGEST_NAME = 100
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -102,7 +103,7 @@ class FileSource(Source):
             raise UserError(f"{self.name}: there is no option {min(unknown)!r}; it takes {known}")
         # Class variables say what is true of a format; a user's own name and licence are of this source only.
         if called is not None:
-            self.name = called  # type: ignore[misc]
+            self.name = self._file_name(called)  # type: ignore[misc]
         if licence is not None:
             self.licence = licence  # type: ignore[misc]
         self.split = None if split is None else self._known_split(split)
@@ -225,9 +226,12 @@ class FileSource(Source):
     def path(self, place: StrPath) -> Path:
         """A path of an option, relative to `root`."""
         try:
-            return self.root / Path(place).expanduser()
-        except TypeError as error:
-            raise UserError(f"{self.name}: {place!r} is no path; give a file or a folder") from error
+            path = self.root / Path(place).expanduser()
+            path.exists()  # a name too long, or with a zero byte in it, can't even be looked for
+        except (TypeError, ValueError, OSError, RuntimeError) as error:
+            shown = shortened(place)
+            raise UserError(f"{self.name}: {shown} is no path; give a file or a folder") from error
+        return path
 
     def flag(self, option: str, value: object) -> bool:
         """An option that is true or false; the shell gives it as a word."""
@@ -243,6 +247,16 @@ class FileSource(Source):
         if not value:
             raise UserError(f"{self.name}: {option}= is empty; give a path, or one for each split")
         return {self._known_split(split): self.path(place) for split, place in value.items()}
+
+    def _file_name(self, called: object) -> str:
+        """The name, which predictions and ids are written under."""
+        word = str(called) if isinstance(called, (str, int)) else ""  # a recipe's 2024 is a number
+        sound = word.isprintable() and len(word) <= _LONGEST_NAME and word.strip(". ")
+        if not sound or {"/", "\\"} & set(word):
+            raise UserError(
+                f"{self.name}: called={shortened(called)} is no name; give a short one without slashes"
+            )
+        return word
 
     def _known_split(self, word: object) -> str:
         split = split_named(word)
@@ -270,6 +284,12 @@ def split_named(word: object) -> str | None:
     return _SPLIT_WORDS.get(plain)
 
 
+def shortened(value: object) -> str:
+    """A value as an error shows it: it may be a page long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
 def _printable(text: str) -> str:
     """The text with what no terminal could print replaced: JSON may hold halves of characters."""
     return text.encode(errors="replace").decode()
@@ -290,4 +310,4 @@ def object_name(text: object) -> str:
     return singularise(" ".join(label_words(text))) if isinstance(text, str) else ""
 
 
-__all__ = ["SHARES", "Entry", "FileSource", "StrPath", "number", "object_name", "split_named"]
+__all__ = ["SHARES", "Entry", "FileSource", "StrPath", "number", "object_name", "shortened", "split_named"]

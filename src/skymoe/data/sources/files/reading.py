@@ -18,6 +18,8 @@ def read_text(path: Path, source: str) -> str:
         raise UserError(f"{source}: {path} can't be read ({error.strerror}); give a file that can") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{source}: {path} is no UTF-8 text; save it as UTF-8") from error
+    except ValueError as error:  # a zero byte or half a character in the name
+        raise UserError(f"{source}: {str(path)!r} is no path; give a file") from error
 
 
 def read_json(path: Path, source: str) -> Any:

@@ -15,6 +15,7 @@ from skymoe.data.sources.files.base import Entry, FileSource, StrPath, number, o
 from skymoe.data.sources.files.pictures import Picture, PictureFolder
 from skymoe.data.sources.files.reading import read_text, wrong
 from skymoe.data.sources.objects import DamagedError
+from skymoe.errors import UserError
 
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 _TURNED = ("cx", "cy", "w", "h", "angle")
@@ -53,6 +54,8 @@ class Voc(FileSource):
         self.annotations = self.path(annotations)
         self.images = None if images is None else self.path(images)
         self.names = names.split(",") if isinstance(names, str) else names
+        if not isinstance(self.names, Sequence | None):
+            raise UserError(f"{self.name}: names={names!r} are no classes; give a list of them")
         self.first_pixel = 1.0 if self.flag("one_based", one_based) else 0.0
 
     def places(self) -> list[Path]:
@@ -119,7 +122,10 @@ class Voc(FileSource):
 
     @cached_property
     def _files(self) -> list[Path]:
-        files = sorted(self._xml.rglob("*.xml"), key=lambda path: path.relative_to(self._xml).as_posix())
+        try:
+            files = sorted(self._xml.rglob("*.xml"), key=lambda path: path.relative_to(self._xml).as_posix())
+        except OSError as error:
+            raise wrong(self._xml, f"can't be looked through ({error.strerror})", self.name) from error
         if not files:
             raise wrong(self._xml, "has no XML file", self.name)
         return files
