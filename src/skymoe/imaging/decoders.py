@@ -37,7 +37,9 @@ def raster(file: BinaryIO, name: str, limits: Limits, kind: str) -> Image.Image:
             return upright(read_bands(data, name, limits, size), tags.orientation)
     file.seek(0)
     head = PngImagePlugin.PngImageFile(file)
-    turned = orientation(head) if "exif" in head.info else 1  # else Pillow would look for it behind the pixels
+    turned = (
+        orientation(head) if "exif" in head.info else 1
+    )  # else Pillow would look for it behind the pixels
     with opened(Served(file, {}), "PNG", name) as data:
         lines = kind == "PNG lines"
         return upright(read_lines(data, limits) if lines else read_bands(data, name, limits, size), turned)
