@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from transformers import StaticCache
 
+from skymoe.models.cache_name import CACHE
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration
 
 from .tiny_models import IMAGE_TOKEN, IMPLEMENTATIONS, left_padded, pixels, question, skymoe
@@ -65,7 +66,7 @@ def test_cached_equals_uncached(model) -> None:
     ids = QUESTIONS[1]
     whole = model(**alone(1)).logits
     start = model(input_ids=ids[:, :9], pixel_values=PICTURES[1:2], use_cache=True)
-    rest = model(input_ids=ids[:, 9:], past_key_values=start.past_key_values, use_cache=True)
+    rest = model(input_ids=ids[:, 9:], cache=start[CACHE], use_cache=True)
     torch.testing.assert_close(torch.cat([start.logits, rest.logits], dim=1), whole, rtol=1e-4, atol=1e-4)
 
 
@@ -121,7 +122,7 @@ def test_a_picture_encoded_once_serves_many_questions(model) -> None:
 def test_static_cache_by_hand(model) -> None:
     cache = StaticCache(config=model.config.text_config, max_cache_len=32)
     whole = model(**alone(1)).logits
-    torch.testing.assert_close(model(**alone(1), past_key_values=cache).logits, whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model(**alone(1), cache=cache).logits, whole, rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()

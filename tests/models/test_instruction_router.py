@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from skymoe.models.cache_name import CACHE
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration
 
 from .tiny_models import IMAGE_TOKEN, answer_labels, left_padded, pixels, question, skymoe
@@ -75,7 +76,7 @@ def test_decoding_keeps_the_prompts_instruction() -> None:
     prompt = model(input_ids=ids, pixel_values=pixels(), use_cache=True)
     step = model(
         input_ids=written,
-        past_key_values=prompt.past_key_values,
+        cache=prompt[CACHE],
         instruction_embeds=prompt.instruction_embeds,
     )
     whole = model(

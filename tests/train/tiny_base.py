@@ -62,22 +62,34 @@ def llama_tokenizer(extra: Iterable[str] = ()) -> PreTrainedTokenizerFast:
     )
 
 
-def write_llava(folder: Path, seed: int = 0) -> Path:
-    """LLaVA-1.5 in small, as the hub's files are: 28 px, 2 × 2 patches, four decoder layers."""
+def write_llava(
+    folder: Path,
+    seed: int = 0,
+    *,
+    text: dict[str, Any] | None = None,
+    vision: dict[str, Any] | None = None,
+    before_patches: int = 1,
+) -> Path:
+    """LLaVA-1.5 in small, as the hub's files are: 28 px, 2 × 2 patches, four decoder layers.
+
+    `text` and `vision` change what the two are, `before_patches` says how many tokens the tower gives before those of
+    its patches; the first of them is dropped.
+    """
     tokenizer = llama_tokenizer()
     config = LlavaConfig(
         text_config={
             "model_type": "llama", "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48,
             "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 4,
             "max_position_embeddings": 512, "initializer_range": 0.1, "pad_token_id": tokenizer.pad_token_id,
-            "bos_token_id": 1, "eos_token_id": 2,
+            "bos_token_id": 1, "eos_token_id": 2, **(text or {}),
         },
         vision_config={
             "model_type": "clip_vision_model", "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 3,
-            "num_attention_heads": 2, "image_size": SIDE, "patch_size": PATCH,
+            "num_attention_heads": 2, "image_size": SIDE, "patch_size": PATCH, **(vision or {}),
         },
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        image_seq_length=4,
+        image_seq_length=4 + max(before_patches - 1, 0),
+        vision_feature_select_strategy="default" if before_patches else "full",
     )  # fmt: skip
     torch.manual_seed(seed)
     LlavaForConditionalGeneration(config).save_pretrained(folder)
@@ -86,9 +98,9 @@ def write_llava(folder: Path, seed: int = 0) -> Path:
         pictures,
         tokenizer,
         patch_size=PATCH,
-        vision_feature_select_strategy="default",
+        vision_feature_select_strategy=config.vision_feature_select_strategy,
         chat_template=LLAVA_TEMPLATE,
-        num_additional_image_tokens=1,
+        num_additional_image_tokens=before_patches,
     ).save_pretrained(folder)
     return folder
 

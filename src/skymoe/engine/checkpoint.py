@@ -96,6 +96,7 @@ def _read(directory: Path, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
     import transformers
 
     import skymoe.models as models
+    from skymoe.models.fitness import attention_of, tower_refusal
 
     model_class: Any = transformers.LlavaForConditionalGeneration
     processor_class: Any = transformers.LlavaProcessor
@@ -107,9 +108,12 @@ def _read(directory: Path, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
     elif kind == "rsmoe":
         model_class, processor_class = models.rsmoe.RsMoeForConditionalGeneration, models.rsmoe.RsMoeProcessor
     try:
-        # sdpa takes masks of our own and has fast kernels everywhere.
+        text_config = model_class.config_class.from_pretrained(
+            directory, local_files_only=True
+        ).get_text_config()
+        attention = {"text_config": attention_of(text_config)}
         model = model_class.from_pretrained(
-            directory, dtype=dtype, attn_implementation={"text_config": "sdpa"}, local_files_only=True
+            directory, dtype=dtype, attn_implementation=attention, local_files_only=True
         )
         processor = processor_class.from_pretrained(directory, local_files_only=True)
     except Exception as error:  # damaged or missing files make the library raise nearly anything
@@ -117,6 +121,8 @@ def _read(directory: Path, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
         raise UserError(
             f"model {str(directory)!r} cannot be loaded, is a file missing or damaged? {reason}"
         ) from error
+    if (refusal := tower_refusal(model.model.vision_tower)) is not None:
+        raise UserError(f"model {str(directory)!r}: {refusal}")
     if processor.chat_template is None:
         raise UserError(f"model {str(directory)!r} has no chat template: add a chat_template.jinja")
     return model.eval(), processor

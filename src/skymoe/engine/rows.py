@@ -142,5 +142,5 @@ class Rows:
             self.state,
             position_ids=positions_RS,
             attention_mask=mask_RSL[:, None],
-            past_key_values=self.cache,
+            cache=self.cache,
         )

@@ -62,7 +62,7 @@ class SeveralDecoder(Decoder):
             ]
         ids_BP = torch.tensor([prompt.prefix for prompt in prompts], device=self.device)
         cache = DynamicCache(config=config.get_text_config())
-        model.model(model.model.place(ids_BP, encoded, findings_BEF), past_key_values=cache, use_cache=True)
+        model.model(model.model.place(ids_BP, encoded, findings_BEF), cache=cache, use_cache=True)
         return prefixes(cache, encoded.weights, reports)
 
     def hidden(self, ids_RS: Tensor, state: Tensor | None, **inputs: Any) -> Tensor:

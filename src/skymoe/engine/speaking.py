@@ -21,6 +21,7 @@ from skymoe.engine.proposals import Proposals
 from skymoe.engine.rows import Rows
 from skymoe.engine.search import Spoken, beam_search, greedy
 from skymoe.errors import UserError
+from skymoe.models.fitness import longest_read
 from skymoe.tasks import AnswerShape, Box, FreeText, Integer, OneOf, get_task
 
 # Chosen on nano's validation pictures: the library's 1.0 favours captions that go on too long.
@@ -40,7 +41,7 @@ class Speaking:
         self.name = name
         self.batch_size = batch_size
         self.decoder = decoder_of(model, processor)
-        longest = model.config.get_text_config().max_position_embeddings - LONGEST_REPLY
+        longest = longest_read(model.config.get_text_config()) - LONGEST_REPLY
         self.prompter = Prompter(processor, longest)
         self.prefixes = PrefixStore(self.decoder, processor, REMEMBERED_BYTES)
         self.proposals = Proposals(model, self.prefixes)

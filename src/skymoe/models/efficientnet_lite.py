@@ -140,6 +140,8 @@ class EfficientNetLiteModel(PreTrainedModel):
         """Feature maps by stride: {32: head (B, 1280, H/32, W/32), 16: …, 8: …}."""
         wanted = {FINE_LEVELS[stride]: stride for stride in self.config.fine_strides}
         maps: dict[int, Tensor] = {}
+        # Processors give float32, whatever the precision that the weights were loaded in.
+        pixel_values = pixel_values.to(self.stem.weight.dtype)
         x = F.relu6(self.stem(pixel_values.contiguous(memory_format=torch.channels_last)))
         for index, stage in enumerate(self.stages):
             x = stage(x)

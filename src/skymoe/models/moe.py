@@ -140,8 +140,10 @@ class SparseMoeBlock(nn.Module):
             conditioned=config.router_conditioning == "instruction",
             init_std=text.initializer_range,
         )
+        # Gemma calls it otherwise.
+        activation = getattr(text, "hidden_act", None) or text.hidden_activation
         self.experts = Experts(
-            config, config.num_experts, text.hidden_size, text.intermediate_size, text.hidden_act
+            config, config.num_experts, text.hidden_size, text.intermediate_size, activation
         )
 
     def forward(self, x_BSD: Tensor) -> Tensor:

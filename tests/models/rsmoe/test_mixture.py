@@ -100,8 +100,8 @@ def test_a_cache_folds_the_experts_into_its_heads(model: RsMoeForConditionalGene
     lm, cache = model.model.language_model, DynamicCache()
     embeds = torch.randn(2, 3, 5, 32)
     whole = lm(embeds).last_hidden_state
-    lm(embeds[:, :, :3], past_key_values=cache, use_cache=True)
+    lm(embeds[:, :, :3], cache=cache, use_cache=True)
     assert cache.layers[0].keys.shape == (2, 3 * 2, 3, 8)
     cache.reorder_cache(torch.tensor([1, 0]))
-    rest = lm(embeds[[1, 0], :, 3:], past_key_values=cache, use_cache=True).last_hidden_state
+    rest = lm(embeds[[1, 0], :, 3:], cache=cache, use_cache=True).last_hidden_state
     torch.testing.assert_close(rest, whole[[1, 0], 3:], rtol=1e-4, atol=1e-5)

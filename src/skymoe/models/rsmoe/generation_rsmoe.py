@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import GenerationMixin
 from transformers.cache_utils import Cache, DynamicCache
-from transformers.utils import ModelOutput
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from ..cache_name import CACHE, cached
 from .configuration_rsmoe import RsMoeConfig
 from .explaining import Explained, explain
 from .instruction_router import Told, told_words
@@ -30,13 +31,10 @@ _NEEDED = "give instruction_ids, the tokens of the question (RsMoeProcessor make
 
 
 @dataclass
-class RsMoeOutput(ModelOutput):
+class RsMoeOutput(CausalLMOutputWithPast):
     """`logits` are log-probabilities of the mixture (B, S, V) in float32, None with `answers_only`. `loss` is
     `answer_loss` + sub_task_coef · `sub_loss` + word_coef · `word_loss`, of those that there are labels for."""
 
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    past_key_values: Any = None
     answer_loss: Tensor | None = None
     sub_loss: Tensor | None = None
     word_loss: Tensor | None = None
@@ -112,7 +110,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
                     embeds,
                     attention_mask=mask_BEL,
                     position_ids=position_ids,
-                    past_key_values=cache,
+                    cache=cache,
                     use_cache=True,
                 )
                 token_BE = self.lm_head(outputs.last_hidden_state[:, -1]).argmax(dim=-1)
@@ -157,7 +155,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
         pixel_values: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
         instruction_ids: Tensor | None = None,
@@ -174,6 +172,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
         answers_only: bool = False,
         num_items_in_batch: Tensor | int | None = None,
         use_cache: bool | None = None,
+        past_key_values: Cache | None = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> RsMoeOutput:
@@ -190,6 +189,7 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
             sub_labels: (B, E, F) what each expert should find; word_labels: (B, E, M) what it should be told.
             told: words told in the sub-tasks in place of the router's.
             visual_embeds, soft_prompts, expert_weights: an `Encoded` taken apart, in place of picture and instruction.
+            cache, past_key_values: two names of one thing, see `models/cache_name.py`.
             answers_only: compute the loss at supervised places alone and return no logits (for training).
             num_items_in_batch: supervised tokens of all accumulated micro-batches, the loss's denominator then.
 
@@ -197,7 +197,8 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
             ValueError: picture or instruction is missing, or image tokens are too few or too many.
         """
         encoded: Encoded | None = None
-        started = past_key_values is not None and past_key_values.get_seq_length() > 0
+        cache = cache if cache is not None else past_key_values
+        started = cache is not None and cache.get_seq_length() > 0
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("give input_ids or inputs_embeds")
@@ -222,11 +223,11 @@ class RsMoeForConditionalGeneration(RsMoePreTrainedModel, GenerationMixin):
             inputs_embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
-            use_cache=bool(use_cache) or past_key_values is not None,
+            cache=cache,
+            use_cache=bool(use_cache) or cache is not None,
         )
         hidden_BSED = outputs.last_hidden_state
-        output = RsMoeOutput(past_key_values=outputs.past_key_values, expert_weights=expert_weights)
+        output = RsMoeOutput(**cached(outputs.get(CACHE)), expert_weights=expert_weights)
         if not (labels is not None and answers_only):
             keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             output.logits = self.logits(hidden_BSED[:, keep], expert_weights)

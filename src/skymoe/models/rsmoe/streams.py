@@ -15,6 +15,8 @@ from transformers import AutoModel
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from ..cache_name import cached
+from ..fitness import readable_mask
 from .adapters import adapt
 from .configuration_rsmoe import RsMoeConfig
 
@@ -57,7 +59,7 @@ class ExpertDecoder(nn.Module):
         inputs_embeds: Tensor,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         use_cache: bool = False,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
@@ -67,26 +69,26 @@ class ExpertDecoder(nn.Module):
             inputs_embeds: (B, S, D), the same for all experts, or (B, E, S, D).
             attention_mask: (B, L) of 0/1 or (B, 1, S, L), the same for all experts; or (B, E, L), (B, E, S, L).
             position_ids: (B, S) or (B, E, S).
-            past_key_values: keys and values (B, E·H, L, d) a layer, such as an empty `DynamicCache`.
+            cache: keys and values (B, E·H, L, d) a layer, such as an empty `DynamicCache`.
         """
         if inputs_embeds.dim() == 3:
             inputs_embeds = inputs_embeds[:, None].expand(-1, self.streams, -1, -1)
-        if use_cache and past_key_values is None:
-            past_key_values = DynamicCache(config=self.decoder.config)
-        inner: Cache | None = past_key_values
-        if past_key_values is not None and self.streams > 1:
-            inner = _Unfolded(past_key_values, self.streams)
+        if use_cache and cache is None:
+            cache = DynamicCache(config=self.decoder.config)
+        inner: Cache | None = cache
+        if cache is not None and self.streams > 1:
+            inner = _Unfolded(cache, self.streams)
         outputs = self.decoder(
             inputs_embeds=inputs_embeds.flatten(0, 1),
-            attention_mask=self._mask(attention_mask),
+            attention_mask=readable_mask(self._mask(attention_mask), self.decoder),
             position_ids=None if position_ids is None else self._each(position_ids, 2),
-            past_key_values=inner,
             use_cache=use_cache,
+            **cached(inner),
             **kwargs,
         )
         return BaseModelOutputWithPast(
             last_hidden_state=outputs.last_hidden_state.unflatten(0, (-1, self.streams)).transpose(1, 2),
-            past_key_values=past_key_values,
+            **cached(cache),
         )
 
     def _each(self, given: Tensor, plain: int) -> Tensor:

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightRenaming, WeightTransform
 
 from skymoe.errors import UserError
 
@@ -56,8 +58,16 @@ def plan_tensors(
         UserError: a tensor is missing, left over or of another shape than the configuration says.
     """
     sources: dict[str, str] = {}
+    transforms = get_model_conversion_mapping(model, add_legacy=False)
     for old in reader:
-        new = _renamed(old)
+        new, change = _renamed(old, transforms)
+        if change is not None:
+            part = config.vision_config if "vision_tower." in new else config.text_config
+            raise UserError(
+                f"{reader.folder}: {part.model_type!r} computes with {old} in another form than it is stored in, which "
+                "upcycling does not know: choose a decoder like Llama, Mistral, Qwen or Gemma, a tower like CLIP, "
+                "SigLIP or DINOv2"
+            )
         if COMPUTED.search(old):
             continue
         if new in sources:
@@ -126,11 +136,22 @@ def tokens_before_patches(vision: Any) -> int:
     return TOWERS[vision.model_type][1] + int(getattr(vision, "summary_token", False))
 
 
-def _renamed(old: str) -> str:
+def _renamed(old: str, transforms: list[WeightTransform]) -> tuple[str, WeightTransform | None]:
+    """The name here of a stored tensor, by our own rules and by those of the library, which stores DINOv2 and ViT, for
+    example, under other names than it computes with; and the transform, if any, that would change the tensor too."""
+    new = old
     for pattern, start in RENAMED:
         if (match := re.match(pattern, old)) is not None:
-            return start + old[match.end() :]
-    return old
+            new = start + old[match.end() :]
+            break
+    # The library's rules for a part of a model are written without the prefix of a base model.
+    inner = new.removeprefix("model.")
+    prefix = new[: len(new) - len(inner)]
+    for transform in transforms:
+        inner, matched = transform.rename_source_key(inner)
+        if matched is not None and not isinstance(transform, WeightRenaming):
+            return prefix + inner, transform
+    return prefix + inner, None
 
 
 def _normal(shape: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:

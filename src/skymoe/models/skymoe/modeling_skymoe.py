@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, LlavaForConditionalGeneration, LlavaModel, LlavaPreTrainedModel
 from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast, LlavaMultiModalProjector
 
+from ..cache_name import cached
+from ..fitness import readable_mask
 from ..moe import Experts, SparseMoeBlock, TokenRouter, record_routing, total_balance_loss
 from .configuration_skymoe import SkyMoeConfig
 
@@ -68,7 +70,7 @@ class SkyMoeModel(SkyMoePreTrainedModel, LlavaModel):
             if ffn is None or not all(hasattr(ffn, name) for name in ("gate_proj", "up_proj", "down_proj")):
                 raise ValueError(
                     f"decoder {config.text_config.model_type!r} has no Llama-like FFN in layer {index} "
-                    "(mlp.gate_proj, up_proj, down_proj); choose a Llama, Mistral or Qwen decoder"
+                    "(mlp.gate_proj, up_proj, down_proj); choose a decoder like Llama, Mistral, Qwen or Gemma"
                 )
             if getattr(ffn.gate_proj, "bias", None) is not None:
                 raise ValueError(
@@ -114,7 +116,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         model = AutoModelForImageTextToText.from_pretrained(path)
         inputs = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=True,
                                                return_dict=True, return_tensors="pt")
-        print(processor.decode(model.generate(**inputs)[0]))
+        print(processor.decode(model.generate(**inputs, max_new_tokens=64)[0]))
     """
 
     def __init__(self, config: SkyMoeConfig) -> None:
@@ -129,7 +131,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         pixel_values: Tensor | None = None,
         attention_mask: Any = None,
         position_ids: Tensor | None = None,
-        past_key_values: Any = None,
+        cache: Any = None,
         inputs_embeds: Tensor | None = None,
         mm_encoder_outputs: dict[str, Any] | None = None,
         labels: Tensor | None = None,
@@ -139,6 +141,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         output_router_logits: bool | None = None,
         answers_only: bool = False,
         num_items_in_batch: Tensor | int | None = None,
+        past_key_values: Any = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> SkyMoeCausalLMOutputWithPast:
@@ -152,6 +155,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
                 picture is encoded once for many questions.
             token_mask: (B, S), False for padding, which then counts in no balance loss. Default: a 2-D attention mask.
             instruction_embeds: (B, D) pooled instruction for the conditioned router; computed from the prompt if None.
+            cache, past_key_values: two names of one thing, see `models/cache_name.py`.
             answers_only: compute logits at supervised positions alone (saves memory and time in training); the returned
                 logits are then (supervised tokens, V).
 
@@ -179,11 +183,11 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
             outputs = self.model(
                 input_ids=input_ids,
                 pixel_values=pixel_values,
-                attention_mask=attention_mask,
+                attention_mask=readable_mask(attention_mask, self.model.language_model),
                 position_ids=position_ids,
-                past_key_values=past_key_values,
                 inputs_embeds=inputs_embeds,
                 mm_encoder_outputs=mm_encoder_outputs,
+                **cached(cache if cache is not None else past_key_values),
                 **kwargs,
             )
         hidden_BSD = outputs.last_hidden_state
@@ -217,10 +221,7 @@ class SkyMoeForConditionalGeneration(SkyMoePreTrainedModel, LlavaForConditionalG
         return SkyMoeCausalLMOutputWithPast(
             loss=loss,
             logits=logits,
-            past_key_values=outputs.past_key_values,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-            image_hidden_states=outputs.image_hidden_states,
+            **{name: value for name, value in outputs.items() if name != "last_hidden_state"},
             aux_loss=aux_loss,
             router_logits=tuple(router_logits) if output_router_logits else None,
             instruction_embeds=instruction_embeds,

@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoProcessor
 
 from skymoe.errors import UserError
 
+from ..fitness import tower_refusal
 from .configuration_skymoe import SkyMoeConfig
 from .conversion import MOE_WEIGHT, TOWERS, plan_tensors, tokens_before_patches
 from .modeling_skymoe import SkyMoeForConditionalGeneration, activated_parameters
@@ -105,6 +106,8 @@ def upcycle(
             model = SkyMoeForConditionalGeneration(config)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if (refusal := tower_refusal(model.model.vision_tower)) is not None:
+        raise UserError(f"{folder}: {refusal}")
     config.architectures = [type(model).__name__]
     wanted_dtype = _dtype(dtype)
 
@@ -237,6 +240,12 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
     return known[dtype]
 
 
+def _side(pictures: Any) -> int | None:
+    """Side of the square pictures that an image processor gives; None where they are not square."""
+    size = dict((pictures.crop_size if getattr(pictures, "do_center_crop", None) else pictures.size) or {})
+    return size.get("height") if size.get("height") == size.get("width") else None
+
+
 def _write_processor(folder: Path, out: Path, config: SkyMoeConfig) -> bool:
     """The base's processor, for square pictures of the new size, never cropped; False if the base has none."""
     if not any((folder / name).is_file() for name in PROCESSOR_FILES):
@@ -248,12 +257,14 @@ def _write_processor(folder: Path, out: Path, config: SkyMoeConfig) -> bool:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"the processor files of {folder} cannot be read ({reason})") from error
     vision = config.vision_config
-    pictures.size = {"height": vision.image_size, "width": vision.image_size}
+    known = vision.model_type in TOWERS
+    # A tower that fits its positions to any picture was often trained at one size and is used at another.
+    side = vision.image_size if known else _side(pictures) or vision.image_size
+    pictures.size = {"height": side, "width": side}
     pictures.crop_size = dict(pictures.size)
     pictures.do_resize, pictures.do_center_crop = True, False
     if getattr(pictures, "do_pad", None):
         pictures.do_pad = False
-    known = vision.model_type in TOWERS
     prefix = tokens_before_patches(vision) if known else old.num_additional_image_tokens
     SkyMoeProcessor(
         pictures,
