@@ -47,9 +47,13 @@ class Child:
     """
 
     def __init__(self, name: str, cancelled: Callable[[], bool] | None = None) -> None:
+        failed = f"{name}: cannot be decoded, the process for it does not start ({sys.executable})"
         left: list[str] = []
         for _ in range(2):  # a second time without those drivers that this GDAL has and we do not know
-            self._start(left)
+            try:
+                self._start(left)
+            except OSError as error:
+                raise UserError(failed) from error
             with Watch(self, START_SECONDS, cancelled) as watch:
                 try:
                     letter, length, _ = self._head()
@@ -57,9 +61,8 @@ class Child:
                         errors="replace"
                     )
                 except (EOFError, OSError) as error:
-                    raise watch.reason() or UserError(
-                        f"{name}: cannot be decoded, the process for it does not start ({sys.executable})"
-                    ) from error
+                    self.end()
+                    raise watch.reason() or UserError(failed) from error
                 except BaseException:
                     self.end()
                     raise

@@ -36,15 +36,16 @@ def read_lines(raster: Any, limits: Limits) -> Image.Image:
 
 def _strip(raster: Any, window: Window, table: NDArray[np.uint8] | None) -> Image.Image:
     """Some lines as a PIL picture of the mode that the bands have."""
-    values = np.ascontiguousarray(raster.read(window=window).transpose(1, 2, 0))
+    values = raster.read(window=window)
     if table is not None:
-        return Image.fromarray(table[values[..., 0]])
-    if values.shape[2] == 1:
+        return Image.fromarray(table[values[0]])
+    if len(values) == 1:
         bits = int(raster.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
-        values = values[..., 0] * np.uint8(255 // (2 ** min(bits, 8) - 1))
-        picture = Image.fromarray(values)
+        picture = Image.fromarray(values[0] * np.uint8(255 // (2 ** min(bits, 8) - 1)))
     else:
-        picture = Image.fromarray(values, {2: "LA", 3: "RGB", 4: "RGBA"}[values.shape[2]])
-    if picture.mode in ("L", "RGB") and not always_valid(raster, 1):  # one colour stands for clear
+        picture = Image.merge(
+            {2: "LA", 3: "RGB", 4: "RGBA"}[len(values)], [Image.fromarray(band) for band in values]
+        )
+    if len(values) in (1, 3) and not always_valid(raster, 1):  # one colour stands for clear
         picture.putalpha(Image.fromarray(raster.dataset_mask(window=window)))
     return picture

@@ -21,7 +21,7 @@ LENGTH = struct.Struct("<Q")
 READY, ASK, PICTURE, ERROR = b"r", b"a", b"p", b"e"
 PIECE = 1 << 22
 """The most bytes of a file that are sent at once; rows of a picture come in pieces of about this size."""
-LONGEST = 4096
+LONGEST = 1 << 16
 """Bytes of an error or a job."""
 
 
@@ -37,8 +37,8 @@ class Job:
     limits: Limits = field(default_factory=Limits)
 
     def pack(self) -> bytes:
-        """Length and JSON. A name that would make it too long is cut, it is only for messages."""
-        fields: dict[str, Any] = {**asdict(self), "name": self.name[-200:]}
+        """Length and JSON. Of a name that no system allows the end is kept, it is only for messages."""
+        fields: dict[str, Any] = {**asdict(self), "name": self.name[-4096:]}
         text = json.dumps(fields).encode()
         assert len(text) <= LONGEST
         return LENGTH.pack(len(text)) + text
