@@ -14,7 +14,7 @@ from skymoe.engine import SkyMoe
 from skymoe.evaluation import report
 from skymoe.evaluation.benchmarks import FAMILIES, get_benchmark, select
 from skymoe.evaluation.predictions import read_predictions
-from skymoe.evaluation.running import Settings, evaluate, fingerprint
+from skymoe.evaluation.running import Settings, evaluate
 from skymoe.evaluation.scoring import score_records
 
 pytest.importorskip("pycocoevalcap", reason="caption metrics need pycocoevalcap")
@@ -108,15 +108,6 @@ def test_the_folder_name_tells_runs_apart() -> None:
     assert (
         Settings("val", 50, num_beams=1, constrained=False, seed=2).folder == "val-limit50-beams1-free-seed2"
     )
-
-
-def test_weights_are_named_by_their_content(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"weights")
-    before = fingerprint(tmp_path)
-    (tmp_path / "README.md").write_text("a card decides no answer")
-    assert fingerprint(tmp_path) == before
-    (tmp_path / "model.safetensors").write_bytes(b"Weights")
-    assert fingerprint(tmp_path) != before
 
 
 def test_a_tiny_model_through_the_real_engine(miniatures: Path, tmp_path: Path) -> None:

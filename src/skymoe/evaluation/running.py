@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -21,9 +20,6 @@ from skymoe.evaluation.notations import notation_of
 from skymoe.evaluation.predictions import Engine, EngineLost, predict
 from skymoe.evaluation.scoring import Score, require, score_records
 
-# Files of a checkpoint that decide its answers.
-_DECISIVE = (".safetensors", ".json", ".jinja", ".model", ".txt")
-_HASHED_WHOLE = 2**30
 EXPLAINED = {
     "classify": "the question named the list of scenes (--explain), an easier task than the plain question",
     "ground": "the question named the notation of boxes (--explain), an easier task than the plain question",
@@ -61,21 +57,6 @@ class Settings:
         parts += [f"explained-{self.boxes}"] if self.explain else []
         parts += [f"seed{self.seed}"] if self.seed else []
         return "-".join(parts)
-
-
-def fingerprint(directory: Path) -> str:
-    """Twelve hexadecimal digits that name a checkpoint by its content (weights above 1 GiB by size and time)."""
-    digest = hashlib.sha256()
-    for path in sorted(directory.iterdir()):
-        if path.suffix not in _DECISIVE or not path.is_file():
-            continue
-        state = path.stat()
-        digest.update(path.name.encode())
-        if state.st_size <= _HASHED_WHOLE:
-            digest.update(path.read_bytes())
-        else:
-            digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
-    return digest.hexdigest()[:12]
 
 
 def evaluate(

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from skymoe.errors import UserError
-from skymoe.evaluation.running import Watch, fingerprint
+from skymoe.evaluation.running import Watch
+from skymoe.identity import fingerprint
 from skymoe.train.checkpoints import step_of
 from skymoe.train.recipe import Recipe, load_recipe
 
