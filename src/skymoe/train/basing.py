@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from skymoe.models.skymoe.upcycling import upcycle
 
 from .checkpoints import save_whole
 from .processes import by_one
-from .recipe import Base
+from .recipe import Base, Recipe, Stage
+from .recipe_limits import check_limits, check_same_experts
 from .templates import set_template
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -29,7 +31,7 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
         UserError: there is no such checkpoint, it is of another kind, or lacks its processor.
     """
     by_one(lambda: same_as_before(base, output))
-    name = str(ASSETS / "nano") if base.model == "nano" else base.model
+    name = folder_of(base.model)
     config = base_config(name)
     ready = config.model_type == SkyMoeConfig.model_type
     grows = base.image_size not in (None, getattr(config.vision_config, "image_size", None))
@@ -50,6 +52,36 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
 
     by_one(keep_processor)
     return model, AutoProcessor.from_pretrained(kept)
+
+
+def check_stages(recipe: Recipe) -> None:
+    """What the stages say must be possible with the base. Its configuration is read, nothing else.
+
+    Raises:
+        UserError: it is not, naming the key; or there is no such base.
+    """
+    if recipe.base is None:
+        return
+    config = base_config(folder_of(recipe.base.model))
+    text = config.text_config if hasattr(config, "text_config") else config
+    if recipe.base.decoder is not None:
+        decoder = base_config(folder_of(recipe.base.decoder), "base.decoder")
+        text = decoder.text_config if hasattr(decoder, "text_config") else decoder
+    tower = getattr(getattr(config, "vision_config", None), "hidden_size", None)
+    stages: Sequence[Stage] = recipe.stages
+    try:
+        if config.model_type == SkyMoeConfig.model_type and config.num_experts:
+            check_same_experts(stages, config, f"base.model {recipe.base.model}")
+        elif hasattr(text, "num_hidden_layers"):
+            new = config.model_type not in ("rsmoe", "instructblip")
+            check_limits(stages, text.num_hidden_layers, text.hidden_size, tower, new)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def folder_of(model: str) -> str:
+    """Where a base lies: nano in the package."""
+    return str(ASSETS / "nano") if model == "nano" else model
 
 
 def same_as_before(base: Base, output: Path) -> None:

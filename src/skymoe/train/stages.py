@@ -21,7 +21,7 @@ from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 from skymoe.sample import Sample
 
 from .adapters import merge
-from .basing import open_base
+from .basing import check_stages, open_base
 from .checkpoints import save_whole
 from .coordinates import CoordinateLoss
 from .expert_watch import ExpertWatch
@@ -59,6 +59,7 @@ class Training:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.output = recipe.output
+        check_stages(recipe)  # what is wrong with a stage is said before anything is read
         self.groups = read_groups(recipe.data)
         self._mixtures: dict[str, list[Group]] = {}
         self.bf16 = use_bf16(recipe.precision)

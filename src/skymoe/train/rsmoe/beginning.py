@@ -32,7 +32,6 @@ from ..templates import set_template
 
 log = logging.getLogger(__name__)
 IMAGE_TOKEN = "<image>"
-HEAD_WIDTH = 64
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def assemble(model: str, base: Base | None, resampler: Resampler, out: Path, see
         qformer = InstructBlipQFormerConfig(
             hidden_size=width,
             num_hidden_layers=resampler.layers,
-            num_attention_heads=resampler.heads or max(1, width // HEAD_WIDTH),
+            num_attention_heads=resampler.head_count(width),
             intermediate_size=2 * width,
             cross_attention_frequency=1,
             hidden_dropout_prob=resampler.dropout,
