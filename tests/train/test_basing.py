@@ -41,7 +41,9 @@ def test_a_base_with_experts_keeps_them(tmp_path: Path) -> None:
         made = recipe(tmp_path, tmp_path, tmp_path / "none", stage)
         return Training(made.model_copy(update={"base": Base(model="nano")}))
 
-    with pytest.raises(UserError, match=r"stages\.0\.experts: 4, but base\.model nano has experts already, with experts 8"):
+    with pytest.raises(
+        UserError, match=r"stages\.0\.experts: 4, but base\.model nano has experts already, with experts 8"
+    ):
         asked(experts=4)
     with pytest.raises(UserError, match="samples"):  # as nano is: only the data are missing
         asked(experts=8, top_k=2)

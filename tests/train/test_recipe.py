@@ -115,7 +115,10 @@ def made(*stages: dict[str, Any]) -> Recipe:
     ("stages", "message"),
     [
         ([{"kind": "tower"}, {"kind": "experts"}], r"stages\.1\.kind: .*put a stage of kind 'dense' before it"),
-        ([{"kind": "dense"}, {"kind": "specialists", "router_heads": 5}], r"stages\.1\.router_heads: 5 must divide .* 96"),
+        (
+            [{"kind": "dense"}, {"kind": "specialists", "router_heads": 5}],
+            r"stages\.1\.router_heads: 5 must divide .* 96",
+        ),
         (
             [{"kind": "dense"}, {"kind": "encoder", "resampler": {"heads": 7}}],
             r"stages\.1\.resampler\.heads: 7 must divide 96",
@@ -126,7 +129,9 @@ def made(*stages: dict[str, Any]) -> Recipe:
         ),
     ],
 )  # fmt: skip
-def test_what_the_decoder_does_not_allow_is_told_by_its_key(stages: list[dict[str, Any]], message: str) -> None:
+def test_what_the_decoder_does_not_allow_is_told_by_its_key(
+    stages: list[dict[str, Any]], message: str
+) -> None:
     with pytest.raises(UserError, match=message) as caught:
         made(*stages)
     assert "\n" not in str(caught.value)

@@ -30,7 +30,6 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
     Raises:
         UserError: there is no such checkpoint, it is of another kind, or lacks its processor.
     """
-    by_one(lambda: same_as_before(base, output))
     name = folder_of(base.model)
     config = base_config(name)
     ready = config.model_type == SkyMoeConfig.model_type
@@ -82,18 +81,6 @@ def check_stages(recipe: Recipe) -> None:
 def folder_of(model: str) -> str:
     """Where a base lies: nano in the package."""
     return str(ASSETS / "nano") if model == "nano" else model
-
-
-def same_as_before(base: Base, output: Path) -> None:
-    """What stands in `output` was made from one base; another would silently go on with it."""
-    file = output / "base.json"
-    now = base.model_dump_json(exclude={"decoder"} if base.decoder is None else None)
-    if file.is_file() and (before := file.read_text(encoding="utf-8")) != now:
-        raise UserError(
-            f"{output} was begun with the base {before}, the recipe says {now}: choose another output"
-        )
-    output.mkdir(parents=True, exist_ok=True)
-    file.write_text(now, encoding="utf-8")
 
 
 def base_config(model: str, key: str = "base.model") -> Any:

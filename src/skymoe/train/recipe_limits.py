@@ -33,7 +33,11 @@ def check_limits(
             raise ValueError(
                 f"stages.{place}.offset: {stage.offset}, but the decoder has {layers} layers: give 0 to {layers - 1}"
             )
-        if isinstance(stage, SpecialistStage) and stage.router == "instruction" and width % stage.router_heads:
+        if (
+            isinstance(stage, SpecialistStage)
+            and stage.router == "instruction"
+            and width % stage.router_heads
+        ):
             raise ValueError(
                 f"stages.{place}.router_heads: {stage.router_heads} must divide the decoder's width of {width}"
             )

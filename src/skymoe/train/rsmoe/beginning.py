@@ -23,9 +23,8 @@ from skymoe.errors import UserError
 from skymoe.models.rsmoe import RsMoeConfig, RsMoeForConditionalGeneration, RsMoeProcessor
 from skymoe.models.skymoe import SkyMoeConfig
 
-from ..basing import base_config, open_base, same_as_before
+from ..basing import base_config, open_base
 from ..checkpoints import save_whole
-from ..processes import by_one
 from ..recipe import Base
 from ..recipe_rsmoe import Resampler
 from ..templates import set_template
@@ -60,7 +59,6 @@ def open_rsmoe_base(base: Base, output: Path) -> str:
     Raises:
         UserError: there is no such checkpoint, or its decoder has experts inside.
     """
-    by_one(lambda: same_as_before(base, output))
     if base.model != "nano" and base_config(base.model).model_type in (
         RsMoeConfig.model_type,
         "instructblip",

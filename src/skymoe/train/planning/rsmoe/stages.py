@@ -15,7 +15,6 @@ from ..tensors import TOWER
 from .dimensions import RowStage, RsMoeArchitecture, rsmoe_architecture
 
 
-
 @dataclass(frozen=True, slots=True)
 class Lengths:
     """Tokens of texts: what the template writes `before` the picture and around a question, the question itself, a
