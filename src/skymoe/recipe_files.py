@@ -56,7 +56,7 @@ def validated(raw: dict[str, Any], schema: type[Schema], called: str) -> Schema:
     try:
         return schema.model_validate(raw)
     except ValidationError as error:
-        raise UserError(f"{called}: {_explain(error, schema)}") from None
+        raise UserError(f"{called}: {_explain(error, schema, raw)}") from None
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
@@ -73,15 +73,33 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raise UserError(f"--set {override!r}: the recipe has nothing at {key!r}") from None
 
 
-def _explain(error: ValidationError, schema: type[Section]) -> str:
+def _explain(error: ValidationError, schema: type[Section], raw: dict[str, Any]) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in _key(first["loc"], raw))
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(first["loc"][-1]), _keys_at(schema, first["loc"][:-1]), n=1)
         return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if first["type"] == "union_tag_invalid":
+        known = first["ctx"]["expected_tags"].replace("'", "")
+        return f"{where}.{first['ctx']['discriminator'].strip(chr(39))}: {first['ctx']['tag']!r}; there are {known}"
     if first["type"] == "value_error":
         return f"{where}: {first['ctx']['error']}" if where else str(first["ctx"]["error"])
     return f"{where}: {first['msg']} (got {first['input']!r})"
+
+
+def _key(place: tuple[int | str, ...], raw: Any) -> Iterator[int | str]:
+    """The place as `--set` takes it: pydantic also names which kind of section an entry of a list was read as."""
+    node, in_list = raw, False
+    for part in place:
+        if in_list and isinstance(node, dict) and node.get("kind") == part:
+            in_list = False
+            continue
+        yield part
+        in_list = isinstance(part, int)
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            node = None
 
 
 def _keys_at(schema: type[Section], place: tuple[int | str, ...]) -> list[str]:

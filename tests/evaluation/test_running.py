@@ -7,14 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 from engine.tiny_model import build
 from evaluation.conftest import ByPixels
 from skymoe.engine import SkyMoe
 from skymoe.evaluation import report
 from skymoe.evaluation.benchmarks import FAMILIES, get_benchmark, select
-from skymoe.evaluation.predictions import read_predictions
-from skymoe.evaluation.running import Settings, evaluate, fingerprint
+from skymoe.evaluation.predictions import MadeOtherwise, read_predictions
+from skymoe.evaluation.running import Settings, evaluate
 from skymoe.evaluation.scoring import score_records
 
 pytest.importorskip("pycocoevalcap", reason="caption metrics need pycocoevalcap")
@@ -87,10 +88,59 @@ def test_fresh_asks_again(miniatures: Path, tmp_path: Path) -> None:
     benchmark = [get_benchmark("ucm-scenes")]
     evaluate(ByPixels(), MODEL, benchmark, tmp_path, root=miniatures)
     engine = ByPixels()
-    found = evaluate(engine, MODEL, benchmark, tmp_path, Settings(batch_size=5), root=miniatures)
-    assert "--fresh" in found["skipped"]["ucm-scenes"]
+    with pytest.raises(MadeOtherwise, match="batch_size 32, not 5: give --fresh"):
+        evaluate(engine, MODEL, benchmark, tmp_path, Settings(batch_size=5), root=miniatures)
     evaluate(engine, MODEL, benchmark, tmp_path, Settings(batch_size=5), root=miniatures, fresh=True)
     assert engine.calls
+
+
+def test_pictures_that_changed_are_not_mixed_with_their_old_answers(miniatures: Path, tmp_path: Path) -> None:
+    data, out, chosen = tmp_path / "data", tmp_path / "out", [get_benchmark("ucm-scenes")]
+    shutil.copytree(miniatures / "UCM-Captions", data / "UCM-Captions")
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(ByPixels(1), MODEL, chosen, out, Settings(batch_size=1), root=data)
+    picture = Path(chosen[0].items("test", root=data)[0].sample.image)
+    before, report = picture.read_bytes(), (out / "ucm-scenes" / "predictions.jsonl").read_bytes()
+    with Image.open(picture) as opened:
+        ImageOps.flip(opened).save(picture)  # the same name and size, another content
+    with pytest.raises(MadeOtherwise, match=r"made with other pictures .*: give --fresh") as caught:
+        evaluate(ByPixels(), MODEL, chosen, out, Settings(batch_size=1), root=data)
+    assert "\n" not in str(caught.value)
+    assert (out / "ucm-scenes" / "predictions.jsonl").read_bytes() == report
+    picture.write_bytes(before)  # a copy, with another time
+    assert evaluate(ByPixels(), MODEL, chosen, out, Settings(batch_size=1), root=data)["results"]
+
+
+def test_a_run_from_before_pictures_were_compared_goes_on(
+    miniatures: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = [get_benchmark("ucm-scenes")]
+    whole = evaluate(ByPixels(), MODEL, chosen, tmp_path, root=miniatures)
+    note = tmp_path / "ucm-scenes" / "predictions.settings.json"
+    settings = json.loads(note.read_text())
+    note.write_text(json.dumps({key: value for key, value in settings.items() if key != "pictures"}))
+    engine = ByPixels()
+    evaluate(engine, MODEL, chosen, tmp_path, Settings(baselines=False), root=miniatures)
+    assert "begun before pictures were compared" in caplog.text
+    assert engine.calls == [], "nothing is asked again"
+    assert json.loads(note.read_text()) == settings
+    caplog.clear()
+    assert evaluate(ByPixels(), MODEL, chosen, tmp_path, root=miniatures) == whole
+    assert not caplog.text
+
+
+def test_a_folder_is_of_one_model(miniatures: Path, tmp_path: Path) -> None:
+    first, second = [get_benchmark("ucm-scenes")], [get_benchmark("ucm-captions")]
+    evaluate(ByPixels(), MODEL, first, tmp_path, root=miniatures)
+    before = (tmp_path / "report.json").read_bytes()
+    other = {"name": "m", "weights": "1"}
+    said = "holds answers of m 0 to ucm-scenes, the model is now m 1"
+    with pytest.raises(MadeOtherwise, match=f"{said}: give --fresh to start over, or another --out"):
+        evaluate(ByPixels(), other, second, tmp_path, root=miniatures)
+    with pytest.raises(MadeOtherwise, match=f"{said}: delete .*ucm-scenes, or another --out"):
+        evaluate(ByPixels(), other, second, tmp_path, root=miniatures, fresh=True)
+    assert (tmp_path / "report.json").read_bytes() == before
+    assert evaluate(ByPixels(), other, first, tmp_path, root=miniatures, fresh=True)["results"]
 
 
 def test_only_captions_get_beams(miniatures: Path, tmp_path: Path) -> None:
@@ -108,15 +158,6 @@ def test_the_folder_name_tells_runs_apart() -> None:
     assert (
         Settings("val", 50, num_beams=1, constrained=False, seed=2).folder == "val-limit50-beams1-free-seed2"
     )
-
-
-def test_weights_are_named_by_their_content(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"weights")
-    before = fingerprint(tmp_path)
-    (tmp_path / "README.md").write_text("a card decides no answer")
-    assert fingerprint(tmp_path) == before
-    (tmp_path / "model.safetensors").write_bytes(b"Weights")
-    assert fingerprint(tmp_path) != before
 
 
 def test_a_tiny_model_through_the_real_engine(miniatures: Path, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Recipes: the shipped one is valid, mistakes are named in one line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from skymoe.errors import UserError
-from skymoe.train.recipe import load_recipe
+from skymoe.recipe_files import validated
+from skymoe.train.recipe import Recipe, load_recipe
 
 NANO = Path(__file__).parents[2] / "recipes" / "nano.yaml"
 
@@ -82,7 +84,11 @@ def test_mistakes_with_a_base_are_named_in_one_line(override: str, message: str)
         ("stages.1.micro_batch=4", "the pointing loss is a mean over the batch"),
         ("stages.1.name=tower", "two are called 'tower'"),
         ("stages.3.lora={rank: 4, dropout: 0}", "the experts' own weights stay"),
-        ("stages.3.top_k=9", "top_k=9 of experts=8"),
+        ("stages.3.top_k=9", r"stages\.3\.top_k: top_k=9 of experts=8: give 1 to 8"),
+        ("stages.3.interval=0", r"stages\.3\.interval: .*greater than or equal to 1 \(got 0\)"),
+        ("stages.3.offset=7", r"stages\.3\.offset: 7, but the decoder has 6 layers: give 0 to 5"),
+        ("stages.3.kind=expert", r"stages\.3\.kind: 'expert'; there are tower, dense, lora, experts"),
+        ("stages.0.stepz=1", r"unknown key 'stages\.0\.stepz'; did you mean 'steps'"),
         ("parallel=fsdp", "needs ddp"),
         ("data.questions={}", "say how many of each task"),
         ("data.sources.1.name=rsicd", "'rsicd' stands twice"),
@@ -91,6 +97,43 @@ def test_mistakes_with_a_base_are_named_in_one_line(override: str, message: str)
 def test_what_can_not_be_is_said_before_hours_are_spent(override: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         load_recipe(NANO, [override])
+    assert "\n" not in str(caught.value)
+
+
+STAGE = {"name": "s", "steps": 1, "batch_size": 1, "learning_rate": 1e-3}
+MODEL = {"vision_weights": "none", "vocabulary": 512, "text": {"hidden_size": 96, "num_hidden_layers": 2}}
+
+
+def made(*stages: dict[str, Any]) -> Recipe:
+    data = {"sources": [{"name": "rsicd"}], "questions": {"caption": 1}}
+    raw = {"name": "r", "output": "r", "data": data, "model": MODEL}
+    named = [{**STAGE, "name": f"s{place}", **stage} for place, stage in enumerate(stages)]
+    return validated({**raw, "stages": named}, Recipe, "r")
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([{"kind": "tower"}, {"kind": "experts"}], r"stages\.1\.kind: .*put a stage of kind 'dense' before it"),
+        (
+            [{"kind": "dense"}, {"kind": "specialists", "router_heads": 5}],
+            r"stages\.1\.router_heads: 5 must divide .* 96",
+        ),
+        (
+            [{"kind": "dense"}, {"kind": "encoder", "resampler": {"heads": 7}}],
+            r"stages\.1\.resampler\.heads: 7 must divide 96",
+        ),
+        (
+            [{"kind": "dense"}, {"kind": "encoder", "resampler": {"width": 100, "heads": 7}}],
+            r"stages\.1\.resampler: heads=7 must divide width=100",
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_decoder_does_not_allow_is_told_by_its_key(
+    stages: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        made(*stages)
     assert "\n" not in str(caught.value)
 
 

@@ -95,7 +95,7 @@ def test_stage_2_teaches_router_and_adapters_alone(trained: Path) -> None:
     logged = [json.loads(line) for line in (trained / "specialists" / "log.jsonl").read_text().splitlines()]
     assert {"answer_loss", "sub_loss", "word_loss"} <= set(logged[0])
     left = sorted(path.name for path in (trained / "specialists").iterdir())
-    assert left == ["log.jsonl", "model"]
+    assert left == ["log.jsonl", "model", "recipe.json"]
 
 
 def test_the_result_answers(trained: Path) -> None:

@@ -94,7 +94,7 @@ def test_stage_2_starts_where_stage_1_ended(
         if ".mlp.experts." not in key and ".mlp.router." not in key:
             torch.testing.assert_close(value, before[key], rtol=0, atol=0, msg=key)
     left = sorted(path.name for path in (tmp_path / "stage2").iterdir())
-    assert left == ["log.jsonl", "model"], "what only an unfinished stage needs is gone"
+    assert left == ["log.jsonl", "model", "recipe.json"], "what only an unfinished stage needs is gone"
 
 
 def test_own_data(tiny: Path, tmp_path: Path) -> None:

@@ -175,8 +175,43 @@ def test_all_cells_start_from_the_one_stage_1(
 def test_a_folder_is_of_one_recipe(file: Path, finished: tuple[Running, list[str], dict[Path, int]]) -> None:
     changed = load_sweep(file, ["set.stages.stage2.learning_rate=0.5"])
     with pytest.raises(
-        UserError, match=r"was made with stages\.1\.learning_rate 0\.001, not 0\.5: delete"
+        UserError, match=r"was made with stages\.1\.learning_rate 0\.001, not 0\.5: put it back, .* or delete"
     ) as caught:
+        Running(changed).run()
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_trained_once_for_all_is_of_one_recipe(
+    file: Path, tmp_path: Path, finished: tuple[Running, list[str], dict[Path, int]]
+) -> None:
+    shared = file.parent / "out" / "shared"
+    changed = ["set.stages.stage1.learning_rate=0.5", f"output={tmp_path}", f"shared.output={shared}"]
+    with pytest.raises(UserError, match=r"stage1 was made with stages\.0\.learning_rate 0\.001, not 0\.5"):
+        Running(load_sweep(file, changed)).run()
+
+
+def test_settings_that_change_nothing_may_change(
+    file: Path, finished: tuple[Running, list[str], dict[Path, int]]
+) -> None:
+    said: list[str] = []
+    free = ["set.stages.stage2.micro_batch=2", "set.stages.stage1.log_every=9", "set.workers=1"]
+    Running(load_sweep(file, free), said.append).run()
+    assert said == ["8 of 8 runs are done"]
+
+
+def test_no_cell_goes_on_beside_cells_of_other_data(
+    file: Path, tmp_path: Path, finished: tuple[Running, list[str], dict[Path, int]]
+) -> None:
+    recipe = yaml.safe_load((file.parent / "base.yaml").read_text())
+    root = Path(shutil.copytree(recipe["data"]["sources"][0]["root"], tmp_path / "samples"))
+    lines = (root / "samples.jsonl").read_text()
+    (root / "samples.jsonl").write_text(lines.replace("two tanks", "six tanks", 1))
+    out = Path(shutil.copytree(file.parent / "out", tmp_path / "out", symlinks=True))
+    changed = load_sweep(file, ["seeds=[1, 2, 3]", f"output={out}"])
+    recipe["data"]["sources"][0]["root"] = str(root)
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(recipe))
+    changed = changed.model_copy(update={"recipe": tmp_path / "base.yaml"})
+    with pytest.raises(UserError, match=r"was made with data\.sources\.0\.root") as caught:
         Running(changed).run()
     assert "\n" not in str(caught.value)
 

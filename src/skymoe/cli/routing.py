@@ -59,7 +59,7 @@ def routing(
     from skymoe.engine.checkpoint import find
     from skymoe.errors import UserError
     from skymoe.evaluation.benchmarks import BENCHMARKS, select
-    from skymoe.evaluation.running import fingerprint
+    from skymoe.identity import fingerprint
 
     chosen = select(benchmark or list(BENCHMARKS))
     if split not in ("test", "val", "train"):

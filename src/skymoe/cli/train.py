@@ -52,6 +52,9 @@ def train(
 
     loaded = load_recipe(recipe, overrides)
     if show:
+        from skymoe.train.records import Records
+
+        Records(loaded).check()
         for stage in loaded.stages:
             done = (loaded.output / stage.name / "model").is_dir()
             long = f"{stage.steps:,} steps" if stage.steps is not None else f"{stage.epochs:g} epochs"

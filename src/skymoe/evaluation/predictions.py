@@ -7,6 +7,7 @@ uninterrupted run would have had, so both write the same bytes.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from itertools import groupby
@@ -18,14 +19,20 @@ from PIL import Image
 from skymoe.answer import Answer
 from skymoe.errors import UserError
 from skymoe.evaluation.benchmarks import Item
+from skymoe.identity import content
 from skymoe.pictures import open_sample
 from skymoe.tasks import Query
 
+log = logging.getLogger(__name__)
 See = Callable[[Image.Image], Image.Image]
 
 
 class EngineLost(UserError):  # noqa: N818 - what has happened, not what is wrong with the input
     """The model cannot answer any more (an endpoint is gone): what is there is kept, nothing else is tried."""
+
+
+class MadeOtherwise(UserError):  # noqa: N818 - what has happened, not what is wrong with the input
+    """What lies in the folder came from another model, other pictures or settings: nothing is mixed with it."""
 
 
 class Engine(Protocol):
@@ -72,12 +79,13 @@ def predict(
     beside ``path`` keeps ``settings`` and what else decides the answers.
 
     Raises:
-        UserError: where ``path`` holds predictions that were made otherwise, or a picture cannot be opened.
+        MadeOtherwise: ``path`` holds predictions that were made otherwise, or of pictures that have changed.
+        UserError: a picture cannot be opened.
     """
     settings = {**settings, "constrained": constrained, "num_beams": num_beams, "batch_size": batch_size}
     if hasattr(engine, "settings"):
         settings["engine"] = engine.settings
-    settings["items"] = _digest(items)
+    settings |= {"items": _digest(items), "pictures": _pictures(items)}
     path.parent.mkdir(parents=True, exist_ok=True)
     _claim(path, settings)
     plan = list(batches(items, batch_size))
@@ -132,15 +140,26 @@ def _claim(path: Path, settings: dict[str, Any]) -> None:
     note = path.with_suffix(".settings.json")
     if note.is_file() and path.is_file():
         before = json.loads(note.read_text(encoding="utf-8"))
+        known = "pictures" in before
+        if not known:
+            log.warning("%s was begun before pictures were compared: taken to be of those there now", path)
+            before["pictures"] = settings["pictures"]
         for name in sorted({*before, *settings}):
-            if before.get(name) != settings.get(name):
-                was, now = before.get(name), settings.get(name)
-                raise UserError(
-                    f"{path} was made with {name} {was!r}, not {now!r}: give --fresh to start over, or another --out"
+            was, now = before.get(name), settings.get(name)
+            if was != now:
+                made = f"{name} {was!r}, not {now!r}"
+                if name == "pictures":
+                    made = f"other pictures (content {was}, now {now})"
+                raise MadeOtherwise(
+                    f"{path} was made with {made}: give --fresh to start over, or another --out"
                 )
-        return
-    path.unlink(missing_ok=True)
-    note.write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        if known:
+            return
+    else:
+        path.unlink(missing_ok=True)
+    part = note.with_suffix(".part")
+    part.write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    part.replace(note)
 
 
 def _kept(path: Path, plan: Sequence[Sequence[Item]]) -> tuple[list[dict[str, Any]], int]:
@@ -180,3 +199,9 @@ def _whole_batches(plan: Sequence[Sequence[Item]], records: int) -> int:
 def _digest(items: Sequence[Item]) -> str:
     """Names the questions: their ids, wordings and references."""
     return sha256("".join(_dump(item.record()) for item in items).encode()).hexdigest()[:16]
+
+
+def _pictures(items: Sequence[Item]) -> str:
+    """Names what the pictures' files hold, whatever they are called and however old they are."""
+    files = dict.fromkeys(item.sample.image for item in items)
+    return sha256("".join(map(content, files)).encode()).hexdigest()[:16]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -18,12 +18,9 @@ from skymoe.evaluation.baselines import CONSTANTS, constant_metrics, mean_colour
 from skymoe.evaluation.benchmarks import Benchmark, Item, pictures
 from skymoe.evaluation.metrics.ptb import java
 from skymoe.evaluation.notations import notation_of
-from skymoe.evaluation.predictions import Engine, EngineLost, predict
+from skymoe.evaluation.predictions import Engine, EngineLost, MadeOtherwise, predict
 from skymoe.evaluation.scoring import Score, require, score_records
 
-# Files of a checkpoint that decide its answers.
-_DECISIVE = (".safetensors", ".json", ".jinja", ".model", ".txt")
-_HASHED_WHOLE = 2**30
 EXPLAINED = {
     "classify": "the question named the list of scenes (--explain), an easier task than the plain question",
     "ground": "the question named the notation of boxes (--explain), an easier task than the plain question",
@@ -63,21 +60,6 @@ class Settings:
         return "-".join(parts)
 
 
-def fingerprint(directory: Path) -> str:
-    """Twelve hexadecimal digits that name a checkpoint by its content (weights above 1 GiB by size and time)."""
-    digest = hashlib.sha256()
-    for path in sorted(directory.iterdir()):
-        if path.suffix not in _DECISIVE or not path.is_file():
-            continue
-        state = path.stat()
-        digest.update(path.name.encode())
-        if state.st_size <= _HASHED_WHOLE:
-            digest.update(path.read_bytes())
-        else:
-            digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
-    return digest.hexdigest()[:12]
-
-
 def evaluate(
     engine: Engine,
     model: dict[str, str],
@@ -96,8 +78,11 @@ def evaluate(
     from, where that is known. A benchmark whose data or metrics are not there is skipped with the reason. ``fresh``
     throws earlier predictions of these benchmarks away; otherwise they are used.
 
-    Raises EngineLost where the model stops answering; the same call continues.
+    Raises:
+        MadeOtherwise: ``out`` holds predictions of another model, of pictures that have changed, or of other settings.
+        EngineLost: the model stops answering; the same call continues.
     """
+    _same_model(model, out, [one.name for one in benchmarks] if fresh else [])
     results: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     found = {
@@ -110,13 +95,28 @@ def evaluate(
     for benchmark in benchmarks:
         try:
             results[benchmark.name] = _one(engine, model, benchmark, out, settings, root, fresh, watch)
-        except EngineLost:
+        except (EngineLost, MadeOtherwise):
             raise
         except UserError as error:
             skipped[benchmark.name] = str(error)
         # After every benchmark: a run that is stopped leaves what it has.
         report.write(found, out)
     return found
+
+
+def _same_model(model: dict[str, str], out: Path, thrown_away: Sequence[str]) -> None:
+    """A folder is of one model: `skymoe compare` and the report take all that lies in it for its answers."""
+    for note in sorted(out.glob("*/predictions.settings.json")):
+        name = note.parent.name
+        if name in thrown_away or not (note.parent / "predictions.jsonl").is_file():
+            continue
+        before = json.loads(note.read_text(encoding="utf-8")).get("model")
+        if before != model:
+            was, now = (" ".join(one.values()) if isinstance(one, dict) else one for one in (before, model))
+            remedy = f"delete {note.parent}" if thrown_away else "give --fresh to start over"
+            raise MadeOtherwise(
+                f"{out} holds answers of {was} to {name}, the model is now {now}: {remedy}, or another --out"
+            )
 
 
 def prepare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from skymoe.models.skymoe.upcycling import upcycle
 
 from .checkpoints import save_whole
 from .processes import by_one
-from .recipe import Base
+from .recipe import Base, Recipe, Stage
+from .recipe_limits import check_limits, check_same_experts
 from .templates import set_template
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -28,8 +30,7 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
     Raises:
         UserError: there is no such checkpoint, it is of another kind, or lacks its processor.
     """
-    by_one(lambda: same_as_before(base, output))
-    name = str(ASSETS / "nano") if base.model == "nano" else base.model
+    name = folder_of(base.model)
     config = base_config(name)
     ready = config.model_type == SkyMoeConfig.model_type
     grows = base.image_size not in (None, getattr(config.vision_config, "image_size", None))
@@ -52,16 +53,34 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
     return model, AutoProcessor.from_pretrained(kept)
 
 
-def same_as_before(base: Base, output: Path) -> None:
-    """What stands in `output` was made from one base; another would silently go on with it."""
-    file = output / "base.json"
-    now = base.model_dump_json(exclude={"decoder"} if base.decoder is None else None)
-    if file.is_file() and (before := file.read_text(encoding="utf-8")) != now:
-        raise UserError(
-            f"{output} was begun with the base {before}, the recipe says {now}: choose another output"
-        )
-    output.mkdir(parents=True, exist_ok=True)
-    file.write_text(now, encoding="utf-8")
+def check_stages(recipe: Recipe) -> None:
+    """What the stages say must be possible with the base. Its configuration is read, nothing else.
+
+    Raises:
+        UserError: it is not, naming the key; or there is no such base.
+    """
+    if recipe.base is None:
+        return
+    config = base_config(folder_of(recipe.base.model))
+    text = config.text_config if hasattr(config, "text_config") else config
+    if recipe.base.decoder is not None:
+        decoder = base_config(folder_of(recipe.base.decoder), "base.decoder")
+        text = decoder.text_config if hasattr(decoder, "text_config") else decoder
+    tower = getattr(getattr(config, "vision_config", None), "hidden_size", None)
+    stages: Sequence[Stage] = recipe.stages
+    try:
+        if config.model_type == SkyMoeConfig.model_type and config.num_experts:
+            check_same_experts(stages, config, f"base.model {recipe.base.model}")
+        elif hasattr(text, "num_hidden_layers"):
+            new = config.model_type not in ("rsmoe", "instructblip")
+            check_limits(stages, text.num_hidden_layers, text.hidden_size, tower, new)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def folder_of(model: str) -> str:
+    """Where a base lies: nano in the package."""
+    return str(ASSETS / "nano") if model == "nano" else model
 
 
 def base_config(model: str, key: str = "base.model") -> Any:

@@ -116,6 +116,14 @@ def save_whole(folder: Path, write: Callable[[Path], Any]) -> None:
         write(partial)
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Write it beside its place, force it to the disk and rename it."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    _to_disk(part)
+    os.replace(part, path)
+
+
 def _delete(checkpoint: Path) -> None:
     gone = checkpoint.with_name(f"deleted-{checkpoint.name}")
     checkpoint.rename(gone)

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from skymoe.recipe_files import Section, read_recipe
 from skymoe.tasks import TASKS
 
+from .recipe_limits import check_limits, check_order
 from .recipe_rsmoe import RSMOE_STAGES, EncoderStage, Resampler, SpecialistStage
 from .recipe_stages import (
     AnswerStage,
@@ -27,6 +28,7 @@ from .recipe_stages import (
 )
 from .templates import TEMPLATES
 
+LLAMA_LAYERS, LLAMA_WIDTH = 32, 4096  # LlamaConfig's own, where `model.text` does not say how many
 AnyStage = SkyMoeStage | EncoderStage | SpecialistStage
 
 
@@ -147,6 +149,12 @@ class Recipe(Section):
                 f"parallel: {self.parallel} shares out the weights of a base; a new small model needs ddp"
             )
         self._rsmoe_fits()
+        if self.model is not None:
+            text = self.model.text
+            check_limits(
+                self.stages, text.get("num_hidden_layers", LLAMA_LAYERS), text.get("hidden_size", LLAMA_WIDTH)
+            )
+            check_order(self.stages)
         names = [stage.name for stage in self.stages]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"stages: two are called {twice[0]!r}; each needs a folder of its own")

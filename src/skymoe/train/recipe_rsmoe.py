@@ -11,6 +11,7 @@ from skymoe.recipe_files import Section
 
 from .recipe_stages import LINEAR, Share, Stage
 
+HEAD_WIDTH = 64
 Weight = Annotated[float, Field(ge=0)]
 # What stage II teaches, by parts of weights' names: the router with its soft prompts, and the adapters in the decoder.
 SPECIAL = ("model.router.", ".lora_a", ".lora_b")
@@ -30,6 +31,16 @@ class Resampler(Section):
     heads: int | None = Field(default=None, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     feature_width: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _whole_heads(self) -> Resampler:
+        if self.width is not None and self.width % self.head_count(self.width):
+            raise ValueError(f"heads={self.head_count(self.width)} must divide width={self.width}")
+        return self
+
+    def head_count(self, width: int) -> int:
+        """Attention heads of a Q-Former so wide."""
+        return self.heads or max(1, width // HEAD_WIDTH)
 
 
 class RsMoeStage(Stage):

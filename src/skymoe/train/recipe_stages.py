@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from skymoe.recipe_files import Section
 
@@ -175,10 +175,16 @@ class ExpertStage(ConversationStage):
     train: list[str] = [".mlp.experts.", ".mlp.router."]
     lora: Lora | None = None
 
+    @field_validator("top_k")
+    @classmethod
+    def _not_more_than_there_are(cls, top_k: int, so_far: ValidationInfo) -> int:
+        experts = so_far.data.get("experts")
+        if experts is not None and top_k > experts:
+            raise ValueError(f"top_k={top_k} of experts={experts}: give 1 to {experts}")
+        return top_k
+
     @model_validator(mode="after")
     def _adapted_or_trained(self) -> ExpertStage:
-        if self.top_k > self.experts:
-            raise ValueError(f"stage {self.name!r}: top_k={self.top_k} of experts={self.experts}")
         if self.lora is not None and any(part in ".mlp.experts.gate_up_proj" for part in self.train):
             raise ValueError(
                 f'stage {self.name!r}: with lora the experts\' own weights stay; write train: [".mlp.router."]'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,7 +22,7 @@ from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 from skymoe.sample import Sample
 
 from .adapters import merge
-from .basing import open_base
+from .basing import check_stages, open_base
 from .checkpoints import save_whole
 from .coordinates import CoordinateLoss
 from .expert_watch import ExpertWatch
@@ -29,6 +30,7 @@ from .feeding import Feeding, askable, length, read_groups, reweighted
 from .learning import TAUGHT_BEFORE, load_trained, prepare, rates, trained_state
 from .mixture import Group, Mixture, Pictures
 from .nano import build_config, build_dense_model, build_processor, imagenet_tower, training_texts
+from .origins import base_origin, data_origin
 from .pixels import TrainingPixels
 from .pointing import PointingLoss
 from .processes import by_one, sharding, shares, state
@@ -43,6 +45,7 @@ from .recipe import (
     Stage,
     TowerStage,
 )
+from .records import Records
 from .rsmoe.beginning import open_rsmoe_base
 from .rsmoe.running import train_encoder, train_specialists
 from .step_zero import StepZero
@@ -54,21 +57,31 @@ log = logging.getLogger(__name__)
 
 
 class Training:
-    """One run of a recipe in `recipe.output`: a folder per stage with its log and, once finished, its model."""
+    """One run of a recipe in `recipe.output`: a folder per stage with its log and, once finished, its model.
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    `given` names its first stages, where another training has made them: their models lie in their folders.
+    """
+
+    def __init__(self, recipe: Recipe, given: Collection[str] = ()) -> None:
+        self.recipe, self.given = recipe, given
         self.output = recipe.output
+        check_stages(recipe)  # what is wrong with a stage is said before anything is read
         self.groups = read_groups(recipe.data)
         self._mixtures: dict[str, list[Group]] = {}
         self.bf16 = use_bf16(recipe.precision)
         self._dtype = torch.bfloat16 if self.bf16 and recipe.base is not None else torch.float32
 
     def run(self) -> Path:
-        """Train all stages; returns the folder of the last stage's model."""
+        """Train all stages; returns the folder of the last stage's model.
+
+        Raises:
+            UserError: what lies in the output was made by another recipe, from another base or other data.
+        """
         for stage in self.recipe.stages:  # what is wrong with a later stage is said before hours are spent
             shares(stage, state().num_processes)
             length(stage, self.mixed(stage))
+        records = Records(self.recipe, self._origins, self.given)
+        by_one(records.open)
         previous: str | None = None
         if self.recipe.base is not None and isinstance(self.recipe.stages[0], RSMOE_STAGES):
             previous = open_rsmoe_base(self.recipe.base, self.output)
@@ -77,8 +90,10 @@ class Training:
         else:
             self.processor = self._processor()
         target = self.output
-        for stage in self.recipe.stages:
+        for number, stage in enumerate(self.recipe.stages):
             target = self.output / stage.name / "model"
+            if stage.name not in self.given:
+                by_one(partial(records.begin, number, previous))
             if not target.is_dir():
                 steps = length(stage, self.mixed(stage))
                 log.info("stage %s: %d steps of %d pictures", stage.name, steps, stage.batch_size)
@@ -86,6 +101,9 @@ class Training:
                 state().wait_for_everyone()
             previous = str(target)
         return target
+
+    def _origins(self) -> dict[str, str]:
+        return base_origin(self.recipe) | data_origin(self.recipe.data, self.groups)
 
     def _run(self, stage: AnyStage, previous: str | None, target: Path) -> None:
         """One stage, by its kind: from `previous`, the model before it, to its model in `target`."""

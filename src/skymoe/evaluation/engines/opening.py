@@ -74,7 +74,7 @@ def open_engine(
     if address:
         return _endpoint(model, asking, concurrency, key)
     from skymoe.engine.checkpoint import find
-    from skymoe.evaluation.running import fingerprint
+    from skymoe.identity import fingerprint
 
     directory = find(model)
     name, weights, card = Path(model).name or "model", fingerprint(directory), trained_on(directory)

@@ -23,16 +23,14 @@ from skymoe.errors import UserError
 from skymoe.models.rsmoe import RsMoeConfig, RsMoeForConditionalGeneration, RsMoeProcessor
 from skymoe.models.skymoe import SkyMoeConfig
 
-from ..basing import base_config, open_base, same_as_before
+from ..basing import base_config, open_base
 from ..checkpoints import save_whole
-from ..processes import by_one
 from ..recipe import Base
 from ..recipe_rsmoe import Resampler
 from ..templates import set_template
 
 log = logging.getLogger(__name__)
 IMAGE_TOKEN = "<image>"
-HEAD_WIDTH = 64
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,6 @@ def open_rsmoe_base(base: Base, output: Path) -> str:
     Raises:
         UserError: there is no such checkpoint, or its decoder has experts inside.
     """
-    by_one(lambda: same_as_before(base, output))
     if base.model != "nano" and base_config(base.model).model_type in (
         RsMoeConfig.model_type,
         "instructblip",
@@ -93,7 +90,7 @@ def assemble(model: str, base: Base | None, resampler: Resampler, out: Path, see
         qformer = InstructBlipQFormerConfig(
             hidden_size=width,
             num_hidden_layers=resampler.layers,
-            num_attention_heads=resampler.heads or max(1, width // HEAD_WIDTH),
+            num_attention_heads=resampler.head_count(width),
             intermediate_size=2 * width,
             cross_attention_frequency=1,
             hidden_dropout_prob=resampler.dropout,

@@ -7,17 +7,20 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from skymoe.errors import UserError
-from skymoe.evaluation.running import Watch, fingerprint
-from skymoe.train.checkpoints import step_of
+from skymoe.evaluation.running import Watch
+from skymoe.identity import fingerprint
+from skymoe.train.checkpoints import replace_file, step_of
 from skymoe.train.recipe import Recipe, load_recipe
+from skymoe.train.records import Records, bearing, difference
 
 from . import judging, writing
 from .schema import Sweep
@@ -25,8 +28,6 @@ from .settings import Run, checked, runs, shared_output, shared_recipe
 
 RECORD = "run.json"
 ASSETS = Path(__file__).parents[2] / "assets"
-# What may differ between two commands that go on with the same run.
-FREE = ("name", "output", "workers", "report_to")
 # Of a shared training's folder, what every cell starts from besides the stages.
 KEPT_BY_ALL = ("processor", "base")
 
@@ -67,6 +68,8 @@ class Running:
         for run in self.runs:
             _same_as_before(run, start, weights)
         waiting = [run for run in self.runs if self.state(run).word != "done"]
+        if waiting:  # else nothing is made any more, and data and start may be gone
+            by_one(lambda: self._check_folders(start))
         self.say(f"{len(self.runs) - len(waiting)} of {len(self.runs)} runs are done")
         for place, run in enumerate(waiting):
             began = time.monotonic()
@@ -111,7 +114,9 @@ class Running:
             self._train_first(self._first, ", ".join(self.sweep.shared.stages))
 
     def _train_first(self, recipe: Recipe, called: str) -> None:
-        if not _finished(recipe):
+        if _finished(recipe):
+            by_one(Records(recipe).check)
+        else:
             self.say(f"training {called} in {recipe.output}, once for all cells")
             _train(recipe)
 
@@ -120,12 +125,19 @@ class Running:
         if not model.is_dir():
             by_one(lambda: self._begin(run, weights))
             self.say(f"{called}: training")
-            _train(checked(run.recipe, self._layers(run, start), run.text))
+            _train(checked(run.recipe, self._layers(run, start), run.text), self.sweep.shared.stages)
         self.say(f"{called}: judging")
         # The others wait: who asks needs the model whole, and no collective call is under way.
         by_one(lambda: self._judge(run, model))
         if not self.sweep.keep_models:
             by_one(lambda: shutil.rmtree(model))
+
+    def _check_folders(self, start: str | None) -> None:
+        """That all cells were made as they would be now, also from the same data, before the first one goes on."""
+        found: dict[str, dict[str, str]] = {}
+        for run in self.runs:
+            recipe = checked(run.recipe, self._layers(run, start), run.text)
+            Records(recipe, partial(_origins, recipe, found), self.sweep.shared.stages).check()
 
     def _judge(self, run: Run, model: Path) -> None:
         with self.watching() as watch:
@@ -140,7 +152,7 @@ class Running:
             "start": weights,
             "recipe": run.recipe,
         }
-        writing.replace(run.folder / RECORD, json.dumps(record, indent=1) + "\n")
+        replace_file(run.folder / RECORD, json.dumps(record, indent=1) + "\n")
         if self._first is None:
             return
         for name in (*self.sweep.shared.stages, *KEPT_BY_ALL):
@@ -194,10 +206,10 @@ def by_one(work: Callable[[], Any]) -> None:
     by_one(work)
 
 
-def _train(recipe: Recipe) -> Path:
+def _train(recipe: Recipe, given: Collection[str] = ()) -> Path:
     from skymoe.train.stages import Training
 
-    training = Training(recipe)
+    training = Training(recipe, given)
     try:
         return training.run()
     finally:
@@ -207,6 +219,17 @@ def _train(recipe: Recipe) -> Path:
 
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _origins(recipe: Recipe, known: dict[str, dict[str, str]]) -> dict[str, str]:
+    """What a run is made from; read once for all runs of the same data and base."""
+    from skymoe.train.feeding import read_groups
+    from skymoe.train.origins import base_origin, data_origin
+
+    key = recipe.model_dump_json(include={"data", "model", "base"})
+    if key not in known:
+        known[key] = base_origin(recipe) | data_origin(recipe.data, read_groups(recipe.data))
+    return known[key]
 
 
 def _finished(recipe: Recipe) -> bool:
@@ -242,26 +265,12 @@ def _same_as_before(run: Run, start: str | None, weights: str | None) -> None:
         before = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    remedy = f"delete {run.folder}, or choose another output"
-    now = json.loads(json.dumps(run.recipe))
-    for key in sorted({*before["recipe"], *now} - {*FREE}):
-        if (found := _difference(key, before["recipe"].get(key), now.get(key))) is not None:
-            raise UserError(f"{run.text} was made with {found}: {remedy}")
+    remedy = f"put it back, choose another output, or delete {run.folder}"
+    was, now = (bearing(one) for one in (before["recipe"], json.loads(json.dumps(run.recipe))))
+    if (found := difference("", was, now, now)) is not None:
+        raise UserError(f"{run.text} was made with {found}: {remedy}")
     if start is not None and Path(start).is_dir() and before["start"] != weights:
         raise UserError(f"{run.text} started from another model than what is now in {start}: {remedy}")
-
-
-def _difference(key: str, was: Any, now: Any) -> str | None:
-    """The first place where they differ, in words."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        inner = (_difference(f"{key}.{name}", was.get(name), now.get(name)) for name in sorted({*was, *now}))
-        return next((found for found in inner if found is not None), None)
-    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-        inner = (
-            _difference(f"{key}.{place}", *pair) for place, pair in enumerate(zip(was, now, strict=True))
-        )
-        return next((found for found in inner if found is not None), None)
-    return None if was == now else f"{key} {was!r}, not {now!r}"
 
 
 def _clock(seconds: float) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from skymoe.evaluation.benchmarks import get_benchmark
 from skymoe.evaluation.running import versions
 from skymoe.evaluation.scoring import LOWER_IS_BETTER, PERCENT
+from skymoe.train.checkpoints import replace_file
 
 from .schema import Cell, Judged, Sweep
 from .settings import Run
@@ -25,16 +24,9 @@ def write(sweep: Sweep, runs: Sequence[Run]) -> None:
     """The three files in the sweep's folder, each replaced as a whole."""
     table = make_table(sweep, runs)
     sweep.output.mkdir(parents=True, exist_ok=True)
-    replace(sweep.output / MARKDOWN, markdown(table))
-    replace(sweep.output / JSON, json.dumps(document(table, runs), indent=1, ensure_ascii=False) + "\n")
-    replace(sweep.output / CSV, comma_separated(table))
-
-
-def replace(path: Path, text: str) -> None:
-    """Write it beside its place and rename it."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    replace_file(sweep.output / MARKDOWN, markdown(table))
+    replace_file(sweep.output / JSON, json.dumps(document(table, runs), indent=1, ensure_ascii=False) + "\n")
+    replace_file(sweep.output / CSV, comma_separated(table))
 
 
 def heads(sweep: Sweep) -> list[str]:

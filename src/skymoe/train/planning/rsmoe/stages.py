@@ -14,8 +14,6 @@ from ..stage import PRECISIONS, Precision, StageSettings
 from ..tensors import TOWER
 from .dimensions import RowStage, RsMoeArchitecture, rsmoe_architecture
 
-HEAD_WIDTH = 64  # of the Q-Former, where nobody says how many heads it has
-
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
@@ -65,7 +63,7 @@ def encoder_config(base: Architecture, resampler: Resampler) -> dict[str, Any]:
         "qformer_config": {
             "hidden_size": width,
             "num_hidden_layers": resampler.layers,
-            "num_attention_heads": resampler.heads or max(1, width // HEAD_WIDTH),
+            "num_attention_heads": resampler.head_count(width),
             "intermediate_size": 2 * width,
             "cross_attention_frequency": 1,
             "hidden_dropout_prob": resampler.dropout,
