@@ -20,6 +20,7 @@ from skymoe.errors import UserError
 
 from .weight_files import fetch, listed, one_line, shown, tensors
 
+log = logging.getLogger(__name__)
 _FILES_ALONE: dict[str, Any] = {"trust_remote_code": False}
 """Code that a checkpoint brings is never run. Unless told so, the library asks at the terminal."""
 _OWN_JUDGEMENT = (
@@ -133,8 +134,12 @@ def _whole(
         name, found, wanted = mismatched[0]
         shapes = f"{shown(name)} has shape {tuple(found)}, its config.json tells of {tuple(wanted)}"
         wrong.append(f"{len(mismatched)} tensors do not fit ({shapes})")
-    if complete and (extra := told["unexpected_keys"]):
-        wrong.append(f"it holds {len(extra)} tensors that its config.json does not tell of ({listed(extra)})")
+    if extra := told["unexpected_keys"]:
+        odd = f"it holds {len(extra)} tensors that its config.json does not tell of ({listed(extra)})"
+        if wrong or complete:
+            wrong.append(odd)
+        else:
+            log.warning("%s: %s", model, odd)
     wrong += [shown(" ".join(text.split())) for text in told["error_msgs"]]
     if wrong:
         raise UserError(f"model {str(model)!r} is not whole: {'; '.join(wrong)}: fetch or save it again")
