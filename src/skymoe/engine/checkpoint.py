@@ -39,9 +39,11 @@ def load(model: str | os.PathLike[str] = "nano", device: str = "auto", dtype: st
     where = _device(device)
     if dtype != "auto" and dtype not in _DTYPES:
         raise UserError(f"unknown dtype {dtype!r}: choose auto, {', '.join(_DTYPES)}")
-    weights = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
-    precision = _DTYPES["float32" if weights <= SMALL else "bfloat16"] if dtype == "auto" else _DTYPES[dtype]
     kind = _kind(directory)
+    from skymoe.models.weight_files import weight_bytes
+
+    small = weight_bytes(directory) <= SMALL
+    precision = _DTYPES["float32" if small else "bfloat16"] if dtype == "auto" else _DTYPES[dtype]
     with _quietly():
         loaded, processor = _read(directory, kind, precision)
     return SkyMoe(loaded.to(where), processor, name=os.fspath(model))

@@ -61,6 +61,11 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
+def weight_bytes(folder: Path) -> int:
+    """What a checkpoint's weights take on the disk; raises as `weight_files`."""
+    return sum(file.stat().st_size for file in weight_files(folder))
+
+
 def open_weights(file: Path) -> Any:
     """`safetensors.safe_open` of a file, for `with`; its header and its length are checked.
 

@@ -21,7 +21,7 @@ from skymoe.models.efficientnet_lite import (
     fold_imagenet_weights,
 )
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration, SkyMoeProcessor
-from skymoe.models.weight_files import listed, one_line
+from skymoe.models.weight_files import one_line, shown
 from skymoe.models.whole_weights import check_finite
 from skymoe.sample import Sample
 from skymoe.tasks import TASKS
@@ -97,7 +97,7 @@ def imagenet_tower(
     The weights are a pickle; `weights_only=True` refuses everything in it but tensors.
 
     Raises:
-        UserError: the package is not installed, or its file lacks weights of the tower, has others or damaged ones.
+        UserError: the package is not installed, or its file lacks weights of the tower or is damaged.
     """
     try:
         module: Any = import_module(package)
@@ -115,13 +115,13 @@ def imagenet_tower(
     try:
         state = fold_imagenet_weights(torch.load(file, map_location="cpu", weights_only=True))
         result = tower.load_state_dict(state, strict=False)
+    except KeyError as error:
+        raise UserError(f"{file} lacks {shown(error.args[0])}: install {package} again") from error
     except Exception as error:  # a damaged pickle makes torch raise nearly anything
         raise UserError(f"{file} is broken ({one_line(error)}): install {package} again") from error
+    assert not result.unexpected_keys, result.unexpected_keys
     new = ("norms.", "position_embedding", "grid.", "summary")
-    missing = [name for name in result.missing_keys if not name.startswith(new)]
-    if missing or result.unexpected_keys:
-        odd = listed(missing or result.unexpected_keys)
-        raise UserError(f"{file} is no EfficientNet-Lite0 ({odd}): install {package} again")
+    assert all(name.startswith(new) for name in result.missing_keys), result.missing_keys
     check_finite(state.items(), file)
     return tower
 

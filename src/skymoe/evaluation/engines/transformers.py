@@ -21,6 +21,7 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from skymoe.answer import Answer
 from skymoe.errors import UserError
 from skymoe.evaluation.engines.asking import Asking
+from skymoe.models.weight_files import weight_bytes
 from skymoe.models.whole_weights import read_config, read_model, read_processor
 from skymoe.tasks import Query
 
@@ -166,12 +167,11 @@ def load(
     import transformers
 
     folder = Path(directory)
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    precision = dtype or (torch.float32 if weights <= SMALL else torch.bfloat16)
     try:
         # First, because its error names the kind of the model; a processor's only says that there is none.
         read_config(folder)
         processor: Any = read_processor(folder, local_files_only=True)
+        precision = dtype or (torch.float32 if weight_bytes(folder) <= SMALL else torch.bfloat16)
         model = read_model(
             transformers.AutoModelForImageTextToText, folder, dtype=precision, local_files_only=True
         )
