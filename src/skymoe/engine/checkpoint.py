@@ -35,13 +35,13 @@ def load(model: str | os.PathLike[str] = "nano", device: str = "auto", dtype: st
     Raises:
         UserError: in one line, for a model, device or dtype that is not there.
     """
+    from skymoe.models.weight_files import weight_bytes
+
     directory = find(model)
     where = _device(device)
     if dtype != "auto" and dtype not in _DTYPES:
         raise UserError(f"unknown dtype {dtype!r}: choose auto, {', '.join(_DTYPES)}")
     kind = _kind(directory)
-    from skymoe.models.weight_files import weight_bytes
-
     small = weight_bytes(directory) <= SMALL
     precision = _DTYPES["float32" if small else "bfloat16"] if dtype == "auto" else _DTYPES[dtype]
     with _quietly():
