@@ -131,6 +131,22 @@ def test_models_know_only_models() -> None:
         assert rooms_imported(path) <= {"models", "errors"}, name_of(path)
 
 
+def test_weights_are_read_in_one_place() -> None:
+    """Whatever else calls `from_pretrained` would take random weights for missing ones."""
+    readers = set()
+    for path in SOURCES:
+        called = [
+            node.func
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+        ]
+        if any(
+            isinstance(function, ast.Attribute) and function.attr == "from_pretrained" for function in called
+        ):
+            readers.add(name_of(path))
+    assert readers == {"src/skymoe/models/whole_weights.py"}
+
+
 def test_only_the_entry_point_knows_the_command_line() -> None:
     knowing = [path for path in SOURCES if "cli" in rooms_imported(path)]
     assert {path.relative_to(PACKAGE).parts[0] for path in knowing} <= {"cli", "__main__.py"}

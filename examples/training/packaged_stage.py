@@ -18,19 +18,20 @@ from transformers import PreTrainedModel
 import skymoe
 from skymoe.models.rsmoe import RsMoeConfig, RsMoeForConditionalGeneration, RsMoeProcessor
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration
+from skymoe.models.whole_weights import read_model, read_processor
 from skymoe.train.recipe_rsmoe import SPECIAL
 
 ASSETS = Path(skymoe.__file__).parent / "assets"
 
 
 def tower(target: Path) -> None:
-    model = SkyMoeForConditionalGeneration.from_pretrained(ASSETS / "nano", dtype=torch.float32)
+    model = read_model(SkyMoeForConditionalGeneration, ASSETS / "nano", dtype=torch.float32)
     whole: PreTrainedModel = model.model.vision_tower
     whole.save_pretrained(target)
 
 
 def encoder(target: Path) -> None:
-    whole = RsMoeForConditionalGeneration.from_pretrained(ASSETS / "rs-moe-nano", dtype=torch.float32)
+    whole = read_model(RsMoeForConditionalGeneration, ASSETS / "rs-moe-nano", dtype=torch.float32)
     told = whole.config.to_dict()
     for name in ("expert_names", "expert_tasks", "prompt_words", "expert_task_ids", "prompt_word_ids"):
         told[name] = []
@@ -40,7 +41,7 @@ def encoder(target: Path) -> None:
     }
     made.load_state_dict(kept)
     made.save_pretrained(target)
-    processor = RsMoeProcessor.from_pretrained(ASSETS / "rs-moe-nano")
+    processor = read_processor(ASSETS / "rs-moe-nano", RsMoeProcessor)
     processor.image_tokens = made.config.image_seq_length
     processor.save_pretrained(target)
 

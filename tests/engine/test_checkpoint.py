@@ -19,6 +19,7 @@ from transformers import (
 
 import skymoe
 from engine.tiny_model import build
+from models.damaged import FILES, LEFT_OVER, TENSORS, Damage, marker, save_sharded
 from skymoe.engine import SkyMoe, checkpoint
 from skymoe.errors import UserError
 from skymoe.tasks import Query
@@ -118,6 +119,27 @@ def test_a_broken_checkpoint_says_so_in_one_line(directory: Path, tmp_path: Path
         skymoe.load(broken(directory, tmp_path, name))
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model, processor = build()
+    path = save_sharded(model, tmp_path_factory.mktemp("sharded"))
+    processor.save_pretrained(path)
+    return path
+
+
+@pytest.mark.parametrize(("damage", "message"), [*TENSORS.values(), LEFT_OVER, *FILES.values()],
+                         ids=[*TENSORS, "left over", *FILES])  # fmt: skip
+def test_damaged_weights_are_refused_by_name(
+    sharded: Path, tmp_path: Path, damage: Damage, message: str
+) -> None:
+    damaged = Path(shutil.copytree(sharded, tmp_path / "model"))
+    damage(damaged)
+    with pytest.raises(UserError, match=message) as caught:
+        skymoe.load(damaged)
+    assert "\n" not in str(caught.value)
+    assert not marker(damaged).exists()
 
 
 @pytest.mark.parametrize("name", ["nanoo", "/no/such/place", "./nano", "a/b/c", ""])

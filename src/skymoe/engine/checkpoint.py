@@ -20,7 +20,6 @@ KINDS = ("skymoe", "rsmoe", "llava")
 """Kinds of checkpoints that can be read."""
 # Weights up to this many bytes are computed with in float32: exact, and on most CPUs the fastest.
 SMALL = 4 * 2**30
-_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -36,13 +35,15 @@ def load(model: str | os.PathLike[str] = "nano", device: str = "auto", dtype: st
     Raises:
         UserError: in one line, for a model, device or dtype that is not there.
     """
+    from skymoe.models.weight_files import weight_bytes
+
     directory = find(model)
     where = _device(device)
     if dtype != "auto" and dtype not in _DTYPES:
         raise UserError(f"unknown dtype {dtype!r}: choose auto, {', '.join(_DTYPES)}")
-    weights = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
-    precision = _DTYPES["float32" if weights <= SMALL else "bfloat16"] if dtype == "auto" else _DTYPES[dtype]
     kind = _kind(directory)
+    small = weight_bytes(directory) <= SMALL
+    precision = _DTYPES["float32" if small else "bfloat16"] if dtype == "auto" else _DTYPES[dtype]
     with _quietly():
         loaded, processor = _read(directory, kind, precision)
     return SkyMoe(loaded.to(where), processor, name=os.fspath(model))
@@ -70,10 +71,10 @@ def find(model: str | os.PathLike[str]) -> Path:
     choices = f"give {', '.join(PACKAGED)}, the directory of a checkpoint or a hub id (owner/name)"
     if name.count("/") != 1 or not all(name.split("/")) or name.startswith((".", "~")):
         raise UserError(f"unknown model {name!r}: {choices}")
-    from huggingface_hub import snapshot_download
+    from skymoe.models.weight_files import fetch
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+        return fetch(name)
     except (
         Exception
     ) as error:  # the hub's errors have no common base: no network, no such model, no right to it
@@ -97,6 +98,8 @@ def _read(directory: Path, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
 
     import skymoe.models as models
     from skymoe.models.fitness import attention_of, tower_refusal
+    from skymoe.models.weight_files import one_line
+    from skymoe.models.whole_weights import read_config, read_model, read_processor
 
     model_class: Any = transformers.LlavaForConditionalGeneration
     processor_class: Any = transformers.LlavaProcessor
@@ -108,18 +111,16 @@ def _read(directory: Path, kind: str, dtype: torch.dtype) -> tuple[Any, Any]:
     elif kind == "rsmoe":
         model_class, processor_class = models.rsmoe.RsMoeForConditionalGeneration, models.rsmoe.RsMoeProcessor
     try:
-        text_config = model_class.config_class.from_pretrained(
-            directory, local_files_only=True
-        ).get_text_config()
-        attention = {"text_config": attention_of(text_config)}
-        model = model_class.from_pretrained(
-            directory, dtype=dtype, attn_implementation=attention, local_files_only=True
+        attention = {"text_config": attention_of(read_config(directory).get_text_config())}
+        model = read_model(
+            model_class, directory, dtype=dtype, attn_implementation=attention, local_files_only=True
         )
-        processor = processor_class.from_pretrained(directory, local_files_only=True)
+        processor = read_processor(directory, processor_class, local_files_only=True)
+    except UserError:
+        raise
     except Exception as error:  # damaged or missing files make the library raise nearly anything
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise UserError(
-            f"model {str(directory)!r} cannot be loaded, is a file missing or damaged? {reason}"
+            f"model {str(directory)!r} cannot be loaded, is a file missing or damaged? {one_line(error)}"
         ) from error
     if (refusal := tower_refusal(model.model.vision_tower)) is not None:
         raise UserError(f"model {str(directory)!r}: {refusal}")

@@ -20,6 +20,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from .object_grid import GRID_CHANNELS, TOKEN_STRIDE, ObjectGrid, grid_boxes
 from .positions import interpolate_position_embedding
 from .scene_summary import SceneSummary
+from .whole_weights import ReadWhole
 
 # (kernel, stride, expansion, channels, repeats) of Lite0's seven stages (Tan & Le 2019, Table 1, no squeeze-excite)
 STAGES = (
@@ -98,7 +99,7 @@ class InvertedResidual(nn.Module):
         return x + y if self.skip else y
 
 
-class EfficientNetLiteModel(PreTrainedModel):
+class EfficientNetLiteModel(ReadWhole, PreTrainedModel):
     """Pixels (B, 3, H, W) → tokens (B, N, D), in reading order, with a learned position embedding added.
 
     With a summary token it is the first of then N + 1 tokens.

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, AutoProcessor
-
 from skymoe.errors import UserError
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeProcessor
 from skymoe.models.skymoe.upcycling import upcycle
+from skymoe.models.whole_weights import read_config, read_processor
 
 from .checkpoints import save_whole
 from .processes import by_one
@@ -50,7 +49,7 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
             save_whole(kept, processor.save_pretrained)
 
     by_one(keep_processor)
-    return model, AutoProcessor.from_pretrained(kept)
+    return model, read_processor(kept)
 
 
 def check_stages(recipe: Recipe) -> None:
@@ -96,7 +95,7 @@ def base_config(model: str, key: str = "base.model") -> Any:
             f"{key}: {model!r} is no folder; {remedy}give a checkpoint's folder, nano, or a hub id such as owner/model"
         )
     try:
-        return AutoConfig.from_pretrained(model)
+        return read_config(model)
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{key}: {model!r} can't be read ({reason})") from error
@@ -104,7 +103,7 @@ def base_config(model: str, key: str = "base.model") -> Any:
 
 def _processor(model: str) -> SkyMoeProcessor:
     try:
-        processor = AutoProcessor.from_pretrained(model)
+        processor = read_processor(model)
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(

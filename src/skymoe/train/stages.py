@@ -12,13 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoProcessor, default_data_collator
+from transformers import default_data_collator
 
 from skymoe.errors import UserError
 from skymoe.models.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel
 from skymoe.models.object_grid import GRID_STRIDE
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration
 from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
+from skymoe.models.whole_weights import read_config, read_model, read_processor
 from skymoe.sample import Sample
 
 from .adapters import merge
@@ -130,7 +131,7 @@ class Training:
             save_whole(folder, built.save_pretrained)
 
         by_one(make)
-        return AutoProcessor.from_pretrained(folder)
+        return read_processor(folder)
 
     def mixed(self, stage: AnyStage) -> list[Group]:
         """The sources as this stage mixes them. Own data may hold pictures that nothing can be asked about."""
@@ -231,11 +232,11 @@ class Training:
         """How the weights of a stage's model are shared out; None where each process has them all."""
         if start is None or self.recipe.parallel == "ddp":
             return None
-        return sharding(self.recipe.parallel, AutoConfig.from_pretrained(start).num_experts, self.bf16)
+        return sharding(self.recipe.parallel, read_config(start).num_experts, self.bf16)
 
     def _from(self, start: str, dtype: torch.dtype, shared: Any = None) -> SkyMoeForConditionalGeneration:
         more = {} if shared is None else {"distributed_config": shared}
-        return SkyMoeForConditionalGeneration.from_pretrained(start, dtype=dtype, **more)
+        return read_model(SkyMoeForConditionalGeneration, start, dtype=dtype, **more)
 
     def _zero(
         self, dense: str, upcycled: Path, feeding: Feeding, pictures: Pictures
@@ -245,7 +246,7 @@ class Training:
     def _load(self, stage: AnswerStage, start: str | None) -> SkyMoeForConditionalGeneration:
         """The model a stage begins with, on the CPU. What learns becomes float32 later; the rest of a base computes in
         bfloat16 where the processor does, and is kept so, sharded or not."""
-        if start is None or AutoConfig.from_pretrained(start).model_type != SkyMoeConfig.model_type:
+        if start is None or read_config(start).model_type != SkyMoeConfig.model_type:
             return self._new_dense(start)
         shared = self._shared(stage, start)
         return self._from(start, self._dtype, shared)
@@ -255,18 +256,18 @@ class Training:
         if tower_folder is None:
             tower = imagenet_tower(self.recipe.model.vision_weights)
         else:
-            tower = EfficientNetLiteModel.from_pretrained(tower_folder)
+            tower = read_model(EfficientNetLiteModel, tower_folder)
         config = build_config(self.recipe.model, self.processor, tower.config)
         coordinates = self.processor.tokenizer.convert_tokens_to_ids(list(BOX_TOKENS))
         return build_dense_model(config, tower, self.recipe.seed, coordinates)
 
     def _upcycled(self, stage: ExpertStage, previous: str | None) -> str:
         """The folder of the model with experts; `previous` itself where it has them already."""
-        if previous is None or AutoConfig.from_pretrained(previous).model_type != SkyMoeConfig.model_type:
+        if previous is None or read_config(previous).model_type != SkyMoeConfig.model_type:
             raise UserError(
                 f"stage {stage.name!r} upcycles a dense model: put a stage of kind 'dense' before it"
             )
-        if AutoConfig.from_pretrained(previous).num_experts:
+        if read_config(previous).num_experts:
             return previous
         from skymoe.models.skymoe.upcycling import upcycle
 

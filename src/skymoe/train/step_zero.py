@@ -13,6 +13,7 @@ from torch import Tensor
 
 from skymoe.errors import UserError
 from skymoe.models.skymoe import SkyMoeForConditionalGeneration
+from skymoe.models.whole_weights import read_model
 
 from .processes import by_one, state
 
@@ -35,7 +36,7 @@ class StepZero:
 
     def _ask_dense(self) -> None:
         dtype = torch.bfloat16 if self.bf16 else torch.float32
-        model = SkyMoeForConditionalGeneration.from_pretrained(self.dense, dtype=dtype).to(state().device)
+        model = read_model(SkyMoeForConditionalGeneration, self.dense, dtype=dtype).to(state().device)
         torch.save(
             self._logits(model.eval(), torch.autocast(state().device.type, dtype, enabled=self.bf16)),
             self.file,

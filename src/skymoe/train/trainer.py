@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
@@ -19,6 +20,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from skymoe.errors import UserError
 from skymoe.models.moe import expert_load
 from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
+from skymoe.models.weight_files import one_line
 
 from .checkpoints import keep_newest, last_whole, step_of, sweep, whole, write_list
 from .compiling import compile_layers
@@ -219,9 +221,14 @@ class PictureTrainer(Trainer):
             save_file(weights, Path(output_dir) / TRAINED)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_trained(
-            self.model, load_file(Path(resume_from_checkpoint) / TRAINED), source=resume_from_checkpoint
-        )
+        file = Path(resume_from_checkpoint) / TRAINED
+        try:
+            weights = load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise UserError(
+                f"{file} is broken ({one_line(error)}): delete {resume_from_checkpoint} and run again"
+            ) from error
+        load_trained(self.model, weights, source=resume_from_checkpoint)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if not self.sharded:

@@ -21,11 +21,12 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from skymoe.answer import Answer
 from skymoe.errors import UserError
 from skymoe.evaluation.engines.asking import Asking
+from skymoe.models.weight_files import weight_bytes
+from skymoe.models.whole_weights import read_config, read_model, read_processor
 from skymoe.tasks import Query
 
 SMALL = 4 * 2**30
 """Weights up to this many bytes are computed with in float32, as the engine does with ours."""
-_FILES_ALONE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p")
 
 
@@ -166,15 +167,16 @@ def load(
     import transformers
 
     folder = Path(directory)
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    precision = dtype or (torch.float32 if weights <= SMALL else torch.bfloat16)
     try:
         # First, because its error names the kind of the model; a processor's only says that there is none.
-        transformers.AutoConfig.from_pretrained(folder, **_FILES_ALONE)
-        processor: Any = transformers.AutoProcessor.from_pretrained(folder, **_FILES_ALONE)
-        model = transformers.AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=precision, **_FILES_ALONE
+        read_config(folder)
+        processor: Any = read_processor(folder, local_files_only=True)
+        precision = dtype or (torch.float32 if weight_bytes(folder) <= SMALL else torch.bfloat16)
+        model = read_model(
+            transformers.AutoModelForImageTextToText, folder, dtype=precision, local_files_only=True
         )
+    except UserError:
+        raise
     except (
         Exception
     ) as error:  # missing files, unknown kinds, missing packages: the library raises nearly anything

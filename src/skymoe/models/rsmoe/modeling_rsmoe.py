@@ -21,6 +21,7 @@ from transformers import (
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from ..whole_weights import ReadWhole
 from .adapters import AdaptedLinear
 from .configuration_rsmoe import RsMoeConfig
 from .instruction_router import CommonPrompt, InstructionRouter
@@ -47,7 +48,7 @@ class Encoded:
         return Encoded(self.visual[index], self.prompts[index], self.weights[index], self.word_logits[index])
 
 
-class RsMoePreTrainedModel(PreTrainedModel):
+class RsMoePreTrainedModel(ReadWhole, PreTrainedModel):
     config: RsMoeConfig
     config_class = RsMoeConfig
     base_model_prefix = "model"

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig
 
 from skymoe.errors import UserError
 
+from ..whole_weights import read_config, read_model, read_processor
 from .configuration_rsmoe import EXPERT_NAMES, EXPERT_TASKS, LORA_TARGETS, RsMoeConfig
 from .processing_rsmoe import RsMoeProcessor
 from .sub_tasks import task_tokens
 
 # What stage II has and stage I has not.
 _NEW_SETTINGS = {"router", "router_layers", "router_heads", "sub_task_coef", "word_coef"}
+_NEW_WEIGHTS = ("model.router.", ".lora_a", ".lora_b")
 
 
 def specialise(
@@ -57,7 +58,7 @@ def specialise(
         )
     if not (stage1 / "config.json").is_file():
         raise UserError(f"{stage1} has no config.json: give the folder of stage I's model")
-    old = AutoConfig.from_pretrained(stage1)
+    old = read_config(stage1)
     if not isinstance(old, RsMoeConfig) or old.num_experts:
         kind = f"has experts already {old.expert_names}" if isinstance(old, RsMoeConfig) else old.model_type
         raise UserError(f"{stage1} is no RS-MoE of stage I ({kind}): give the model without experts")
@@ -66,7 +67,7 @@ def specialise(
         raise UserError(
             f"{len(expert_names)} experts, {len(expert_tasks)} tasks and {len(words)} word lists: give one of each"
         )
-    processor = RsMoeProcessor.from_pretrained(stage1)
+    processor = read_processor(stage1, RsMoeProcessor)
     tokens = task_tokens(processor, list(expert_tasks), words)
     kept = {k: v for k, v in old.to_dict().items() if k not in ("model_type", "transformers_version")}
     try:
@@ -87,7 +88,9 @@ def specialise(
             }
         )
         torch.manual_seed(seed)
-        model = RsMoeForConditionalGeneration.from_pretrained(stage1, config=config)
+        model = read_model(RsMoeForConditionalGeneration, stage1, fresh=_NEW_WEIGHTS, config=config)
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(str(error)) from error
     processor.image_tokens, processor.finding_length = config.image_seq_length, config.finding_length

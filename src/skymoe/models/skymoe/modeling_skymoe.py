@@ -18,6 +18,7 @@ from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast
 from ..cache_name import cached
 from ..fitness import readable_mask
 from ..moe import Experts, SparseMoeBlock, TokenRouter, record_routing, total_balance_loss
+from ..whole_weights import ReadWhole
 from .configuration_skymoe import SkyMoeConfig
 
 IGNORED_LABEL = -100
@@ -33,7 +34,7 @@ class SkyMoeCausalLMOutputWithPast(LlavaCausalLMOutputWithPast):
     instruction_embeds: Tensor | None = None
 
 
-class SkyMoePreTrainedModel(LlavaPreTrainedModel):
+class SkyMoePreTrainedModel(ReadWhole, LlavaPreTrainedModel):
     config: SkyMoeConfig
     config_class = SkyMoeConfig
     base_model_prefix = "model"

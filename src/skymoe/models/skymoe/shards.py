@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from skymoe.errors import UserError
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+from ..weight_files import INDEX, WEIGHTS, open_weights, tensors
+from ..whole_weights import check_finite
+
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -27,48 +27,14 @@ class CheckpointReader:
     """The tensors of a checkpoint directory by name; nothing is read before `read` asks for it.
 
     Raises:
-        UserError: no safetensors there (pickled weights are never opened), or files missing, broken or quantised.
+        UserError: no safetensors there (pickled weights are never opened), files missing, broken or quantised, or a
+            tensor with NaN or infinity.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._found: dict[str, tuple[str, tuple[int, ...], str]] = {}  # name → file, shape, code of its type
-        for file in self._file_names():
-            with self._open(file) as opened:
-                for name in opened.keys():  # noqa: SIM118 (no dict)
-                    part = opened.get_slice(name)
-                    self._found[name] = (file, tuple(part.get_shape()), part.get_dtype())
-
-    def _file_names(self) -> list[str]:
-        index = self.folder / INDEX
-        if index.is_file():
-            try:
-                files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-                if not files or any(Path(file).name != file for file in files):
-                    raise ValueError("weight_map names no files beside it")
-            except (ValueError, KeyError, AttributeError, TypeError) as error:
-                raise UserError(f"{index} is not a checkpoint index ({error}): fetch it again") from error
-            return files
-        if (self.folder / WEIGHTS).is_file():
-            return [WEIGHTS]
-        if any(next(self.folder.glob(pattern), None) for pattern in ("*.bin", "*.pth", "*.pt", "*.ckpt")):
-            raise UserError(
-                f"{self.folder} holds only pickled weights, which can run code when opened: load it with Transformers "
-                "where you trust it and save_pretrained() it as safetensors"
-            )
-        raise UserError(
-            f"{self.folder} holds neither {WEIGHTS} nor {INDEX}: give a whole Transformers checkpoint"
-        )
-
-    def _open(self, file: str) -> Any:
-        try:
-            return safe_open(self.folder / file, framework="pt")
-        except FileNotFoundError as error:
-            raise UserError(
-                f"{self.folder / file} is named in {INDEX} but missing: fetch it again"
-            ) from error
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{self.folder / file} is broken ({error}): fetch it again") from error
+        # name → file, shape, code of its type
+        self._found = {name: (file, shape, code) for name, file, shape, code in tensors(folder)}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._found)
@@ -87,8 +53,10 @@ class CheckpointReader:
 
     def read(self, name: str) -> Tensor:
         # Opened anew each time: a file that stays open keeps all it was ever asked for mapped into memory.
-        with self._open(self._found[name][0]) as opened:
-            return opened.get_tensor(name)
+        with open_weights(self._found[name][0]) as opened:
+            tensor: Tensor = opened.get_tensor(name)
+        check_finite([(name, tensor)], self.folder)
+        return tensor
 
 
 @dataclass(frozen=True, slots=True)

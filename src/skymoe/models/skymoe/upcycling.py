@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoProcessor
 
 from skymoe.errors import UserError
 
 from ..fitness import tower_refusal
+from ..weight_files import fetch
+from ..whole_weights import read_config, read_processor
 from .configuration_skymoe import SkyMoeConfig
 from .conversion import MOE_WEIGHT, TOWERS, plan_tensors, tokens_before_patches
 from .modeling_skymoe import SkyMoeForConditionalGeneration, activated_parameters
@@ -163,11 +164,8 @@ def _local(base: str | Path) -> Path:
         raise UserError(
             f"{base} is no directory: give a checkpoint's directory or a hub id such as 'owner/model'"
         )
-    from huggingface_hub import snapshot_download
-
     try:
-        patterns = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
-        return Path(snapshot_download(str(base), allow_patterns=patterns))
+        return fetch(str(base))
     except (
         OSError,
         ValueError,
@@ -182,7 +180,7 @@ def _dense_config(folder: Path) -> Any:
         remedy = "merge the LoRA adapter into its model first" if adapter else "give a whole checkpoint"
         raise UserError(f"{folder} has no config.json: {remedy}")
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = read_config(folder)
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{folder / 'config.json'} cannot be read ({reason})") from error
@@ -251,7 +249,7 @@ def _write_processor(folder: Path, out: Path, config: SkyMoeConfig) -> bool:
     if not any((folder / name).is_file() for name in PROCESSOR_FILES):
         return False
     try:
-        old = AutoProcessor.from_pretrained(folder)
+        old = read_processor(folder)
         pictures, tokenizer = old.image_processor, old.tokenizer
     except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -10,10 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
-    AutoProcessor,
     AutoTokenizer,
     InstructBlipForConditionalGeneration,
     InstructBlipQFormerConfig,
@@ -22,6 +20,7 @@ from transformers import (
 from skymoe.errors import UserError
 from skymoe.models.rsmoe import RsMoeConfig, RsMoeForConditionalGeneration, RsMoeProcessor
 from skymoe.models.skymoe import SkyMoeConfig
+from skymoe.models.whole_weights import read_config, read_model, read_processor
 
 from ..basing import base_config, open_base
 from ..checkpoints import save_whole
@@ -50,7 +49,7 @@ class Parts:
 
 def is_rsmoe(model: str | None) -> bool:
     """Whether this folder or hub id is an RS-MoE already."""
-    return model is not None and AutoConfig.from_pretrained(model).model_type == RsMoeConfig.model_type
+    return model is not None and read_config(model).model_type == RsMoeConfig.model_type
 
 
 def open_rsmoe_base(base: Base, output: Path) -> str:
@@ -65,7 +64,7 @@ def open_rsmoe_base(base: Base, output: Path) -> str:
     ):
         return base.model
     model, _ = open_base(base, output)
-    if getattr(AutoConfig.from_pretrained(model), "num_experts", 0):
+    if getattr(read_config(model), "num_experts", 0):
         raise UserError(
             f"base.model: the decoder of {base.model} has experts inside; give the dense model it came from"
         )
@@ -147,10 +146,10 @@ def _start_qformer(made: RsMoeForConditionalGeneration, parts: Parts) -> None:
 
 
 def _parts(model: str, base: Base | None) -> Parts:
-    config = AutoConfig.from_pretrained(model)
+    config = read_config(model)
     if config.model_type == "instructblip":
-        whole: Any = InstructBlipForConditionalGeneration.from_pretrained(model, dtype=torch.float32)
-        given = AutoProcessor.from_pretrained(model)
+        whole: Any = read_model(InstructBlipForConditionalGeneration, model, dtype=torch.float32)
+        given = read_processor(model)
         causal, tokenizer = whole.language_model, given.tokenizer
         made: dict[str, Any] = {
             "tower": whole.vision_model,
@@ -164,8 +163,8 @@ def _parts(model: str, base: Base | None) -> Parts:
             raise UserError(
                 f"{model} is a {config.model_type} without a decoder: put a stage of kind 'dense' before the encoder"
             )
-        whole = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.float32)
-        given = AutoProcessor.from_pretrained(model)
+        whole = read_model(AutoModelForImageTextToText, model, dtype=torch.float32)
+        given = read_processor(model)
         causal, tokenizer, template = None, given.tokenizer, given.chat_template
         made = {"tower": whole.model.vision_tower}
         layer = config.vision_feature_layer
@@ -207,9 +206,10 @@ def _parts(model: str, base: Base | None) -> Parts:
 def _decoder(name: str) -> tuple[Any, Any]:
     base_config(name, "base.decoder")
     try:
-        return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32), AutoTokenizer.from_pretrained(
-            name
-        )
+        model = read_model(AutoModelForCausalLM, name, dtype=torch.float32)
+        return model, read_processor(name, AutoTokenizer)
+    except UserError as error:
+        raise UserError(f"base.decoder: {error}") from error
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"base.decoder: {name!r} is no language model with a tokenizer ({reason})") from error

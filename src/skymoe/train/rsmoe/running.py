@@ -13,12 +13,12 @@ from skymoe.errors import UserError
 from skymoe.models.rsmoe import (
     EXPERT_NAMES,
     EXPERT_TASKS,
-    RsMoeConfig,
     RsMoeForConditionalGeneration,
     RsMoeProcessor,
     specialise,
 )
 from skymoe.models.rsmoe.narrowing import narrowed
+from skymoe.models.whole_weights import read_config, read_model, read_processor
 from skymoe.sample import Sample
 
 from ..checkpoints import save_whole
@@ -43,7 +43,7 @@ def train_encoder(training: Training, stage: EncoderStage, previous: str | None,
     """Stage I, from a SkyMoE's (or InstructBLIP's) parts, or going on with an RS-MoE without experts."""
     assert previous is not None
     if is_rsmoe(previous):
-        if RsMoeConfig.from_pretrained(previous).num_experts:
+        if read_config(previous).num_experts:
             raise UserError(
                 f"stage {stage.name!r}: {previous} has experts already; go on with kind 'specialists'"
             )
@@ -72,7 +72,7 @@ def train_specialists(training: Training, stage: SpecialistStage, previous: str 
         given = previous
         _once(parts, lambda: assemble(given, base, resampler, parts, training.recipe.seed))
         previous = str(parts)
-    config = RsMoeConfig.from_pretrained(previous)
+    config = read_config(previous)
     if config.num_experts:
         start = Path(previous)
     else:
@@ -109,10 +109,10 @@ def _specialise(training: Training, stage: SpecialistStage, previous: str, start
 
 def _train(training: Training, stage: EncoderStage | SpecialistStage, start: Path, target: Path) -> None:
     recipe = training.recipe
-    processor: Any = RsMoeProcessor.from_pretrained(start)
+    processor: Any = read_processor(start, RsMoeProcessor)
     training.processor = processor
     # Float32, computed in bfloat16 where the processor does: nearly all of it learns in stage I.
-    model = RsMoeForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+    model = read_model(RsMoeForConditionalGeneration, start, dtype=torch.float32)
     feeding = RowFeeding(
         processor, model.config, training.pixels(stage), recipe.data.questions | stage.questions, stage
     )

@@ -242,10 +242,10 @@ def _model(run: Run) -> Path:
 
 def _config(model: str) -> dict[str, Any]:
     if not Path(model).is_dir():
-        from transformers import AutoConfig
+        from skymoe.models.whole_weights import read_config
 
         try:
-            return AutoConfig.from_pretrained(model).to_dict()
+            return read_config(model).to_dict()
         except (ValueError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"{model!r}, from which the cells start, can't be read ({reason})") from error
