@@ -68,9 +68,10 @@ def check_stages(recipe: Recipe) -> None:
     tower = getattr(getattr(config, "vision_config", None), "hidden_size", None)
     stages: Sequence[Stage] = recipe.stages
     try:
-        if config.model_type == SkyMoeConfig.model_type and config.num_experts:
-            check_same_experts(stages, config, f"base.model {recipe.base.model}")
-        elif hasattr(text, "num_hidden_layers"):
+        if getattr(config, "num_experts", 0):
+            if config.model_type == SkyMoeConfig.model_type:
+                check_same_experts(stages, config, f"base.model {recipe.base.model}")
+        elif hasattr(text, "num_hidden_layers") and hasattr(text, "hidden_size"):
             new = config.model_type not in ("rsmoe", "instructblip")
             check_limits(stages, text.num_hidden_layers, text.hidden_size, tower, new)
     except ValueError as error:

@@ -28,19 +28,18 @@ def check_limits(
     `tower` is the width of the vision tower's features, where it is known. Without `new_qformer` the base brings its
     own, whatever a stage's resampler says.
     """
+    specialised = False  # what has experts goes on with the router it has
     for place, stage in enumerate(stages):
         if isinstance(stage, ExpertStage) and stage.offset >= layers:
             raise ValueError(
                 f"stages.{place}.offset: {stage.offset}, but the decoder has {layers} layers: give 0 to {layers - 1}"
             )
-        if (
-            isinstance(stage, SpecialistStage)
-            and stage.router == "instruction"
-            and width % stage.router_heads
-        ):
-            raise ValueError(
-                f"stages.{place}.router_heads: {stage.router_heads} must divide the decoder's width of {width}"
-            )
+        if isinstance(stage, SpecialistStage) and not specialised:
+            specialised = True
+            if stage.router == "instruction" and width % stage.router_heads:
+                raise ValueError(
+                    f"stages.{place}.router_heads: {stage.router_heads} must divide the decoder's width of {width}"
+                )
         if isinstance(stage, EncoderStage) and tower is not None and (stage.feature_width or 0) >= tower:
             raise ValueError(
                 f"stages.{place}.feature_width: {stage.feature_width} narrows a tower of {tower}: give 1 to {tower - 1}"

@@ -23,7 +23,7 @@ from .recipe import Recipe
 log = logging.getLogger(__name__)
 RECORD = "recipe.json"
 SHARED = ("seed", "precision", "data", "model", "base")
-# What says how a stage is computed and told, and not what it learns.
+# Of a stage: what says how it is computed and told, and not what it learns.
 FREE = (
     "micro_batch", "save_every", "log_every", "gradient_checkpointing", "compile", "implementation",
 )  # fmt: skip
@@ -140,7 +140,6 @@ class Records:
 def _part(recipe: Recipe, stages: int, said: bool) -> dict[str, Any]:
     """What bears on the first stages, in JSON's types; `said` leaves out what is as by default."""
     whole = recipe.model_dump(mode="json", by_alias=True, exclude_defaults=said)
-    # A stage's kind is said even where its class has only one.
     part = {key: whole[key] for key in SHARED if key in whole} | {"stages": whole["stages"][:stages]}
     return json.loads(json.dumps(part))
 
@@ -193,9 +192,8 @@ def difference(key: str, was: Any, now: Any, said: Any) -> str | None:
     """
     if isinstance(was, dict) and isinstance(now, dict):
         said = said if isinstance(said, dict) else {}
-        for name in sorted(
-            {**now, **was}, key=lambda name: name != "kind"
-        ):  # which decides what others there are
+        # A stage's kind decides which other settings there are.
+        for name in sorted({**now, **was}, key=lambda name: name != "kind"):
             if name in was or name in said:
                 place = f"{key}.{name}" if key else name
                 found = difference(place, was.get(name), now.get(name), said.get(name))
