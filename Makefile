@@ -8,24 +8,42 @@
 # On a Linux laptop without an NVIDIA GPU, so that pip does not fetch several GB of CUDA:
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 #
+# Everything is installed in the versions of constraints.txt, on which all tests passed. The newest versions that
+# pyproject.toml allows, instead (say it to every target, or the next one puts the old ones back):
+#   make setup LATEST=1
+#
 # Training and scoring read the data sets from $SKYMOE_DATA, else from ../shared/data.
 
 PYTHON      ?= python3
 TORCH_INDEX ?=
+LATEST      ?=
 
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install -q
-# pyproject.toml is the only place that says which torch.
-TORCH  := $(shell sed -n 's/.*"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
 STAMPS := $(VENV)/.stamps
+ifeq ($(LATEST),)
+VERSIONS := pinned
+# An index that is only for torch has what torch needs in few versions: the next step brings those to the pinned ones.
+TORCH    := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
+TORCHED  := $(if $(TORCH_INDEX),,-c constraints.txt)
+PINS     := -c constraints.txt
+else
+VERSIONS := latest
+TORCH    := $(shell sed -n 's/.*"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
+TORCHED  := --upgrade
+# All but torch, whose build was chosen in the step before.
+PINS     := --upgrade --upgrade-strategy eager -c $(STAMPS)/torch.txt
+endif
+# What every installation depends on.
+CHOSEN := pyproject.toml constraints.txt $(STAMPS)/versions
 
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test lint format types train-nano ship-nano train-rs-moe-nano ship-rs-moe-nano eval-nano bench \
-        clean distclean
+        clean distclean FORCE
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -95,29 +113,36 @@ $(STAMPS)/venv:
 	$(PYTHON) -m venv $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
+# Says which versions are installed, pinned or latest, and is newer than what was installed when that changes.
+$(STAMPS)/versions: $(STAMPS)/venv FORCE
+	@echo $(VERSIONS) | cmp -s - $@ || echo $(VERSIONS) > $@
+FORCE:
+
 # torch first and alone: an index that is only for torch must not serve the rest, and a build of torch
 # that is already there keeps pip from choosing another one for the packages after it.
-$(STAMPS)/torch: $(STAMPS)/venv pyproject.toml
+$(STAMPS)/torch: $(STAMPS)/venv $(CHOSEN)
 	@echo "Installing $(TORCH) into $(VENV) (once; a minute or two)"
-	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@$(PIP) $(TORCHED) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@$(BIN)/python -c 'from importlib.metadata import version; print("torch==" + version("torch"))' \
+	  > $(STAMPS)/torch.txt
 	@touch $@
 
-$(STAMPS)/core: $(STAMPS)/torch pyproject.toml
+$(STAMPS)/core: $(STAMPS)/torch $(CHOSEN)
 	@echo "Installing skymoe into $(VENV)"
-	@$(PIP) -e .
+	@$(PIP) $(PINS) -e .
 	@touch $@
 
-$(STAMPS)/train: $(STAMPS)/core pyproject.toml
+$(STAMPS)/train: $(STAMPS)/core $(CHOSEN)
 	@echo "Installing skymoe[train]"
-	@$(PIP) -e ".[train]"
+	@$(PIP) $(PINS) -e ".[train]"
 	@touch $@
 
-$(STAMPS)/eval: $(STAMPS)/core pyproject.toml
+$(STAMPS)/eval: $(STAMPS)/core $(CHOSEN)
 	@echo "Installing skymoe[train,eval]"
-	@$(PIP) -e ".[train,eval]"
+	@$(PIP) $(PINS) -e ".[train,eval]"
 	@touch $@
 
-$(STAMPS)/all: $(STAMPS)/torch pyproject.toml
+$(STAMPS)/all: $(STAMPS)/torch $(CHOSEN)
 	@echo "Installing skymoe[train,eval,data,augment,dev]"
-	@$(PIP) -e ".[train,eval,data,augment,dev]"
+	@$(PIP) $(PINS) -e ".[train,eval,data,augment,dev]"
 	@touch $(STAMPS)/core $(STAMPS)/train $(STAMPS)/eval $@
