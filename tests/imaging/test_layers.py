@@ -93,6 +93,15 @@ def test_a_driver_that_we_have_not_heard_of_is_noticed_and_taken_away(
     child.end()
 
 
+def test_gdal_is_not_in_the_users_process(tmp_path: Path) -> None:
+    (tmp_path / "x.tif").write_bytes(tiffs.tiff(tiffs.picture(40, 30)))
+    code = "import sys; from skymoe.pictures import open_picture as o; o('x.tif'); print('rasterio' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
 def test_settings_of_the_user_do_not_reach_gdal(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"GDAL_SKIP": "GTiff", "GDAL_CACHEMAX": "1", "AWS_SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(name, value)
