@@ -45,8 +45,8 @@ LOCAL_SECONDS = 600.0
 LOCAL_MEMORY = 4 << 30
 """Bytes that decoding a user's own file may take."""
 
-_local = Keeper(most=2)
-_remote = Keeper(most=min(4, os.cpu_count() or 1))
+_MOST = min(4, os.cpu_count() or 1)
+_local, _remote = Keeper(_MOST), Keeper(_MOST)
 
 
 def read_raster(

@@ -67,7 +67,7 @@ def test_a_jpeg_of_as_many_is_decoded_reduced(tmp_path: Path) -> None:
     Image.new("L", (13_000, 13_000), 40).save(file := io.BytesIO(), "JPEG", quality=30)
     taken, said = measured("here", file.getvalue(), tmp_path)
     assert said == [6324, 6324, 13_000, 13_000]
-    assert taken < 500
+    assert taken < 600
 
 
 def test_a_sparse_tiff_that_claims_twenty_milliards_is_refused_at_once() -> None:
@@ -83,9 +83,7 @@ def test_a_sparse_tiff_that_claims_twenty_milliards_is_refused_at_once() -> None
 def test_a_tiff_of_a_few_bytes_is_no_gigabyte() -> None:
     whole = tiffs.tiff(tiffs.picture(19_000, 18_000, rows=18_000))
     assert len(whole) < 182
-    with pytest.raises(
-        UserError, match="in blocks of 19000×18000 pixels, too large|more than can be in them"
-    ):
+    with pytest.raises(UserError, match="claims 19000×18000 pixels in 140 bytes, more than can be in them"):
         open_picture_apart(whole, seconds=20, memory=1 << 30)
 
 

@@ -140,10 +140,15 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
 
 @linux
 def test_ctrl_c_ends_the_decoding(tmp_path: Path) -> None:
-    parent = run(
-        "from skymoe.pictures import open_picture as o\nprint(1, flush=True)\nwhile 1: o('slow.png')",
-        tmp_path,
-    )
+    code = """
+import signal
+from skymoe.pictures import open_picture
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started without
+print(flush=True)
+while True:
+    open_picture("slow.png")
+"""
+    parent = run(code, tmp_path)
     assert parent.stdout is not None
     parent.stdout.readline()
     while not (pids := workers(parent.pid)):

@@ -17,7 +17,7 @@ from skymoe.imaging.child import _environment
 from skymoe.imaging.tiff_tags import TiffTags
 from skymoe.pictures import open_picture
 
-from . import tiffs
+from . import pngs, tiffs
 from .listening import Listener
 
 CODE = """
@@ -93,6 +93,15 @@ def test_a_driver_that_we_have_not_heard_of_is_noticed_and_taken_away(
     child.end()
 
 
+def test_gdal_is_not_in_the_users_process(tmp_path: Path) -> None:
+    (tmp_path / "x.tif").write_bytes(tiffs.tiff(tiffs.picture(40, 30)))
+    code = "import sys; from skymoe.pictures import open_picture as o; o('x.tif'); print('rasterio' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
 def test_settings_of_the_user_do_not_reach_gdal(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"GDAL_SKIP": "GTiff", "GDAL_CACHEMAX": "1", "AWS_SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(name, value)
@@ -144,3 +153,31 @@ def test_an_honest_geotiff_keeps_what_it_says(tmp_path: Path, monkeypatch: pytes
     assert picture.info["file_size"] == (400, 300)
     assert picture.getpixel((50, 10)) == (0, 0, 0)
     assert picture.getpixel((50, 80)) == (30, 60, 210)
+
+
+def test_the_size_of_a_data_sets_picture_is_read_without_gdal(tmp_path: Path) -> None:
+    from skymoe.data.sources.reading import PictureError, picture_size
+
+    (tmp_path / "x.tif").write_bytes(
+        tiffs.tiff(tiffs.picture(40_000, 30_000, bands=7))
+    )  # Pillow knows no seven bands
+    (tmp_path / "x.png").write_bytes(pngs.png(20_000, 10_000, colour=0, depth=1))
+    turned = {**tiffs.picture(40_000, 30_000, bands=7), 274: tiffs.shorts(6)}
+    (tmp_path / "turned.tif").write_bytes(tiffs.tiff(turned))
+    # GDAL would open it with any of its drivers.
+    (tmp_path / "no.png").write_bytes(b"\x89PNG" + b"<VRTDataset rasterXSize='4' rasterYSize='4'/>")
+    assert picture_size(tmp_path / "x.tif", "here") == (40_000, 30_000)
+    assert picture_size(tmp_path / "turned.tif", "here") == (30_000, 40_000)
+    assert picture_size(tmp_path / "x.png", "here") == (20_000, 10_000)
+    with pytest.raises(PictureError, match=r"no\.png is damaged"):
+        picture_size(tmp_path / "no.png", "here")
+
+
+def test_gdal_is_imported_nowhere_but_in_the_worker() -> None:
+    source = Path(rasters.__file__).parent
+    using = {
+        path.name
+        for path in source.rglob("*.py")
+        if "import rasterio" in (t := path.read_text()) or "from rasterio" in t
+    }
+    assert using == {"gdal.py", "bands.py", "lines.py"}

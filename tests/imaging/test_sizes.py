@@ -17,7 +17,6 @@ from skymoe.imaging.stretching import stretch
 from skymoe.pictures import open_picture
 from skymoe.rasters import read_raster
 
-
 RED, GREEN, BLUE = (200, 30, 40), (20, 180, 60), (30, 50, 210)
 
 

@@ -19,7 +19,6 @@ from PIL import Image
 from skymoe.errors import UserError
 from skymoe.imaging import wire
 from skymoe.imaging.gdal_drivers import SETTINGS, skipping
-from skymoe.imaging.limits import MAX_PIXELS
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -131,7 +130,9 @@ class Child:
             elif letter == wire.ERROR:
                 text = wire.exactly(self._answers.read, min(first, wire.LONGEST)).decode(errors="replace")
                 raise _RefusedError(text.replace("\n", " "))
-            elif letter == wire.PICTURE and 0 < first * second <= max(MAX_PIXELS, job.limits.pixels or 0):
+            elif letter == wire.PICTURE and 0 < first * second <= max(
+                job.limits.most_pixels, job.limits.pixels or 0
+            ):
                 return self._rows(first, second)
             else:
                 raise EOFError  # no worker of ours says so

@@ -20,7 +20,7 @@ MAX_ENTRIES = 1_000_000
 MAX_NOTES = 1 << 24
 """Bytes of GDAL's notes in one directory."""
 
-_ORIENTATION, _SUB_DIRECTORIES, _NOTES = 274, 330, 42112
+_WIDTH, _HEIGHT, _ORIENTATION, _SUB_DIRECTORIES, _NOTES = 256, 257, 274, 330, 42112
 _WIDTHS = {
     1: 1,
     2: 1,
@@ -45,8 +45,9 @@ _ROLE = re.compile(rb'<Item name="COLORINTERP" sample="[0-9]{1,4}" role="colorin
 class TiffTags:
     """The tags of all directories of a TIFF of `size` bytes.
 
-    `orientation` is the first directory's, 1 to 8; `patches` are the bytes to be read instead of the file's, by
-    their offset. A list that is cut short ends there: GDAL says what it thinks of it.
+    `width` and `height` (as stored; 0: not told) and `orientation`, 1 to 8, are the first directory's; `patches` are
+    the bytes to be read instead of the file's, by their offset. A list that is cut short ends there: GDAL says
+    what it thinks of it.
 
     Raises UserError for more directories, entries or notes than any sound file has, and for notes that lie over a
     directory.
@@ -54,6 +55,7 @@ class TiffTags:
 
     def __init__(self, file: BinaryIO, size: int, name: str) -> None:
         self._file, self._size, self._name = file, size, name
+        self.width = self.height = 0
         self.orientation = 1
         self.patches: dict[int, bytes] = {}
         header = self._at(0, 16)
@@ -96,7 +98,7 @@ class TiffTags:
             if len(listing) == length + width:
                 self._ahead.append(self._number(listing[length:], self._offset))
             rows = np.frombuffer(listing[: len(listing) // entry.itemsize * entry.itemsize], entry)[:number]
-            for row in rows[np.isin(rows["tag"], (_ORIENTATION, _SUB_DIRECTORIES, _NOTES))]:
+            for row in rows[np.isin(rows["tag"], (_WIDTH, _HEIGHT, _ORIENTATION, _SUB_DIRECTORIES, _NOTES))]:
                 self._read(row, first=len(seen) == 1)
 
     def _read(self, row: Any, first: bool) -> None:
@@ -104,9 +106,10 @@ class TiffTags:
         value = row["value"].tobytes()
         length = count * _WIDTHS.get(kind, 0)
         inline, where = length <= len(value), self._number(value, self._offset)
-        if tag == _ORIENTATION:
-            if first and kind == 3 and count == 1:
-                self.orientation = self._number(value[:2], np.dtype(self._order + "u2"))
+        if tag in (_WIDTH, _HEIGHT, _ORIENTATION):
+            if first and kind in (3, 4, 16) and count == 1:
+                number = self._number(value, np.dtype(f"{self._order}u{_WIDTHS[kind]}"))
+                setattr(self, {_WIDTH: "width", _HEIGHT: "height", _ORIENTATION: "orientation"}[tag], number)
         elif tag == _SUB_DIRECTORIES:
             if kind in (4, 13, 16, 18) and count <= MAX_DIRECTORIES:
                 text = value[:length] if inline else self._at(where, length)
@@ -143,7 +146,7 @@ class TiffTags:
 
     @staticmethod
     def _number(text: bytes, kind: np.dtype[Any]) -> int:
-        return int(np.frombuffer(text, kind)[0]) if len(text) >= kind.itemsize else 0
+        return int(np.frombuffer(text, kind, 1)[0]) if len(text) >= kind.itemsize else 0
 
 
 def _only_roles(notes: bytes) -> bytes:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from skymoe.errors import UserError
 from skymoe.imaging import wire
+from skymoe.imaging.plain import damaged
 
 try:
     import resource
@@ -54,6 +55,8 @@ def main() -> None:
             _refuse(told, str(error))
         except MemoryError:
             _refuse(told, f"{job.name}: needs more than {job.memory >> 20:,} MB to decode; make it smaller")
+        except Exception as error:  # damaged files make decoders raise nearly anything
+            _refuse(told, damaged(job.name, error))
         _alarm(0)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from skymoe.errors import UserError
+from skymoe.imaging.tiff_tags import MAGICS, TiffTags
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
@@ -49,20 +51,23 @@ def picture_size(path: Path, source: str) -> tuple[int, int]:
 
 
 def _raster_size(path: Path) -> tuple[int, int] | None:
-    """The size as GDAL sees it: for pictures that Pillow finds too large or whose bands it does not know."""
+    """The upright size in the head of a TIFF or PNG that Pillow finds too large or whose bands it does not know."""
     with path.open("rb") as file:
-        if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG"):
+        head = file.read(33)
+        if (
+            head.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+            and zlib.crc32(head[12:29]).to_bytes(4) == head[29:]
+        ):
+            return int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+        if not head.startswith(MAGICS):
             return None
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as raster:
-                return raster.width, raster.height
-    except RasterioError:
+        try:
+            tags = TiffTags(file, path.stat().st_size, str(path))
+        except UserError:
+            return None
+    if not tags.width or not tags.height:
         return None
+    return (tags.height, tags.width) if tags.orientation in _LYING else (tags.width, tags.height)
 
 
 def read_json(path: Path, source: str) -> Any:
