@@ -18,7 +18,7 @@ from skymoe.waiting import wait_asleep
 if TYPE_CHECKING:
     from skymoe.engine import load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["load", "__version__"]
 
 wait_asleep()
