@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from skymoe.models.cache_name import CACHE
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration
 from skymoe.train.planning.architecture import Architecture, architecture
 from skymoe.train.planning.known import CLIP_LARGE, DECODERS, EXPERTS_AND_ROUTERS
@@ -191,7 +192,7 @@ def told(model: Any, inputs: dict[str, Any], options: Namespace, batch: int) -> 
     for _ in range(options.new_tokens + 2):
         token = out.logits[:, -1:].argmax(dim=-1)
         start = now(options.device)
-        out = model(input_ids=token, past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
+        out = model(input_ids=token, **{CACHE: out[CACHE]}, use_cache=True, logits_to_keep=1)
         seconds.append(now(options.device) - start)
     return measured(seconds[2:]) | {"tokens_per_s": batch / statistics.median(seconds[2:])}
 

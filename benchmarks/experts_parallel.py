@@ -85,7 +85,7 @@ def answer(parts: Sequence[Part], run: Runner, whole: Any, embeds: Any, weights:
 
         def one(part: Part, cache: Any, embeds: Any = embeds) -> Any:
             given = embeds[:, part.experts]
-            return part.model.model(given, past_key_values=cache, use_cache=True).last_hidden_state[:, -1]
+            return part.model.model(given, cache=cache, use_cache=True).last_hidden_state[:, -1]
 
         hidden = run([lambda p=p, c=c: one(p, c) for p, c in zip(parts, caches, strict=True)])
         said.append(whole.logits(torch.cat(hidden, dim=1), weights).argmax(dim=-1))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rasterio
+from numpy.typing import NDArray
 
 import skymoe
 from skymoe.data.sources import get_source
@@ -36,6 +38,16 @@ def test_pictures_come_from_the_test_split(real: Path) -> None:
     source = get_source("ucm-captions", real)
     if not source.state().found:
         pytest.skip(f"no UCM-Captions in {real}")
-    test = {sample.id: Path(sample.image) for sample in source.samples("test")}
+    test = {sample.id: _pixels(Path(sample.image)) for sample in source.samples("test")}
     for name, number in FROM_UCM.items():
-        assert (DEMO / f"{name}.jpg").read_bytes() == test[f"ucm/{number}"].read_bytes()
+        # Copies of the data set are packed as JPEG of this quality or that: the same picture, not the same bytes.
+        pixels = _pixels(DEMO / f"{name}.jpg")
+        distances = {key: np.abs(pixels - other).mean() for key, other in test.items()}
+        first, second = sorted(distances, key=distances.__getitem__)[:2]
+        assert first == f"ucm/{number}"
+        assert distances[first] < 4 < 2 * distances[first] + 4 < distances[second]
+
+
+def _pixels(path: Path) -> NDArray[np.float32]:
+    """(256, 256, 3) grey levels, 0–255; 44 pictures of UC Merced are a few pixels smaller or larger."""
+    return np.asarray(open_picture(path).resize((256, 256)), dtype=np.float32)
