@@ -28,6 +28,8 @@ VERSIONS := pinned
 TORCH    := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 TORCHED  := $(if $(TORCH_INDEX),,-c constraints.txt)
 PINS     := -c constraints.txt
+# The build backend is installed apart, where -c does not reach: older versions of pip listen to the one, newer to the other.
+BUILD    := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" PIP_BUILD_CONSTRAINT="$(CURDIR)/constraints.txt"
 else
 VERSIONS := latest
 TORCH    := $(shell sed -n 's/.*"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
@@ -129,20 +131,20 @@ $(STAMPS)/torch: $(STAMPS)/venv $(CHOSEN)
 
 $(STAMPS)/core: $(STAMPS)/torch $(CHOSEN)
 	@echo "Installing skymoe into $(VENV)"
-	@$(PIP) $(PINS) -e .
+	@$(BUILD) $(PIP) $(PINS) -e .
 	@touch $@
 
 $(STAMPS)/train: $(STAMPS)/core $(CHOSEN)
 	@echo "Installing skymoe[train]"
-	@$(PIP) $(PINS) -e ".[train]"
+	@$(BUILD) $(PIP) $(PINS) -e ".[train]"
 	@touch $@
 
 $(STAMPS)/eval: $(STAMPS)/core $(CHOSEN)
 	@echo "Installing skymoe[train,eval]"
-	@$(PIP) $(PINS) -e ".[train,eval]"
+	@$(BUILD) $(PIP) $(PINS) -e ".[train,eval]"
 	@touch $@
 
 $(STAMPS)/all: $(STAMPS)/torch $(CHOSEN)
 	@echo "Installing skymoe[train,eval,data,augment,dev]"
-	@$(PIP) $(PINS) -e ".[train,eval,data,augment,dev]"
+	@$(BUILD) $(PIP) $(PINS) -e ".[train,eval,data,augment,dev]"
 	@touch $(STAMPS)/core $(STAMPS)/train $(STAMPS)/eval $@

@@ -61,6 +61,8 @@ def test_make_installs_the_pins_unless_told_otherwise(target: str) -> None:
     installs = re.findall(r"pip .*install.*", made(target))
     assert len(installs) >= 2
     assert all("-c constraints.txt" in line for line in installs)
+    builds = [line for line in made(target).splitlines() if "pip" in line and "-e " in line]
+    assert all("PIP_CONSTRAINT=" in line and "PIP_BUILD_CONSTRAINT=" in line for line in builds), builds
     assert f'"torch=={pinned()["torch"]}"' in installs[0]
     assert not any(
         "-c constraints.txt" in line for line in re.findall(r"pip .*install.*", made(target, "LATEST=1"))
