@@ -116,6 +116,8 @@ class Child:
                 self.end()
                 code = self._process.returncode
                 died = f"{job.name}: cannot be read as an image, it made its decoder crash (code {code})"
+                if code == wire.OUT_OF_MEMORY:
+                    died = f"{job.name}: needs more than {job.memory >> 20:,} MB to decode; make it smaller"
                 raise watch.reason(job) or UserError(died) from error
             except BaseException:  # Ctrl+C among them
                 self.end()

@@ -13,7 +13,7 @@ import math
 import os
 import signal
 import sys
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from PIL import Image
 
@@ -50,13 +50,16 @@ def main() -> None:
         memory.allow(job.memory)
         _alarm(job.seconds)
         try:
-            _send(told, decoders.decoded(job, io.BufferedReader(Given(asked, told, job.size), 1 << 16)))
+            picture = decoders.decoded(job, io.BufferedReader(Given(asked, told, job.size), 1 << 16))
         except UserError as error:
             _refuse(told, str(error))
-        except MemoryError:
-            _refuse(told, f"{job.name}: needs more than {job.memory >> 20:,} MB to decode; make it smaller")
+        except MemoryError as error:  # nobody knows what a decoder has left undone
+            _end(error)
         except Exception as error:  # damaged files make decoders raise nearly anything
             _refuse(told, damaged(job.name, error))
+        else:
+            _send(told, picture)
+            del picture
         _alarm(0)
 
 
@@ -85,9 +88,14 @@ class Given(io.RawIOBase):
         size = min(len(buffer), wire.PIECE, max(0, self._size - self._place))
         if size == 0:
             return 0
-        self._told.write(wire.HEAD.pack(wire.ASK, self._place, size))
-        (length,) = wire.LENGTH.unpack(wire.exactly(self._asked.read, wire.LENGTH.size))
-        buffer[:length] = wire.exactly(self._asked.read, length)
+        try:
+            _write(self._told, wire.HEAD.pack(wire.ASK, self._place, size))
+            (length,) = wire.LENGTH.unpack(wire.exactly(self._asked.read, wire.LENGTH.size))
+            if length > size:
+                raise EOFError  # no keeper of ours sends more than it was asked for
+            wire.fill(self._asked.readinto, memoryview(buffer).cast("B")[:length])
+        except BaseException as error:  # the rest of the piece, a stranger's bytes, would be taken for a job
+            _end(error)
         self._place += length
         return length
 
@@ -125,11 +133,19 @@ def _alarm(seconds: float) -> None:
 
 
 def _send(told: BinaryIO, picture: Image.Image) -> None:
-    width, height = picture.size
-    _write(told, wire.HEAD.pack(wire.PICTURE, width, height) + wire.SIZE.pack(*picture.info["file_size"]))
-    step = wire.rows_at_once(width)
-    for top in range(0, height, step):
-        _write(told, picture.crop((0, top, width, min(height, top + step))).tobytes())
+    try:
+        width, height = picture.size
+        _write(told, wire.HEAD.pack(wire.PICTURE, width, height) + wire.SIZE.pack(*picture.info["file_size"]))
+        step = wire.rows_at_once(width)
+        for top in range(0, height, step):
+            _write(told, picture.crop((0, top, width, min(height, top + step))).tobytes())
+    except BaseException as error:  # what is said next would be taken for the pixels that are missing
+        _end(error)
+
+
+def _end(error: BaseException) -> NoReturn:
+    """End this process at once, wherever in a decoder it is: what is in its pipes can no longer be told apart."""
+    os._exit(wire.OUT_OF_MEMORY if isinstance(error, MemoryError) else 1)
 
 
 def _refuse(told: BinaryIO, line: str) -> None:
