@@ -86,3 +86,31 @@ def test_a_decoder_that_had_no_memory_left_is_not_used_again() -> None:
     with pytest.raises(UserError, match="x: needs more than 50 MB to decode; make it smaller"):
         keeper.decode(io.BytesIO(slow), wire.Job("any", "x", len(slow), 60, 50 << 20))
     assert not keeper._idle
+
+
+def test_what_does_not_begin_with_the_key_is_no_job() -> None:
+    keeper, honest = Keeper(1), png((0, 0, 255), (64, 64))
+    job = wire.Job("any", "x", len(honest), 20, 1 << 28)
+    assert keeper.decode(io.BytesIO(honest), job).size == (64, 64)
+    (child,) = keeper._idle
+    child._told.write(job.pack())
+    child._told.flush()
+    assert child._process.wait(10) == 1
+
+
+CAPPED = """
+import resource
+from skymoe.imaging import limits, worker
+memory = worker._lock()
+memory.allow(1 << 40)
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+print(memory._idle + limits.MAX_MEMORY == soft == hard)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory")
+def test_no_job_may_lift_the_limit_of_memory() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CAPPED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "True\n", done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import struct
 import subprocess
 import sys
@@ -76,11 +77,12 @@ class Child:
         )
 
     def _start(self, skip_also: list[str]) -> None:
+        self._key = secrets.token_bytes(16)
         self._process = subprocess.Popen(
             # -P: the current folder is no place to import from
             [sys.executable, "-P", "-m", "skymoe.imaging.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=_environment(skip_also), cwd=os.path.abspath(os.sep), start_new_session=True,
+            env={**_environment(skip_also), wire.KEY: self._key.hex()}, cwd=os.path.abspath(os.sep), start_new_session=True,
         )  # fmt: skip
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -107,7 +109,7 @@ class Child:
         """As `Keeper.decode`. After anything but a picture or its refusal, the child has ended."""
         with Watch(self, job.seconds, cancelled) as watch:
             try:
-                self._told.write(job.pack())
+                self._told.write(self._key + job.pack())
                 self._told.flush()
                 return self._picture(file, job)
             except _RefusedError as error:

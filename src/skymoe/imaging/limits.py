@@ -22,6 +22,8 @@ MAX_FILE_BYTES = 1 << 30
 """PNG, JPEG … files with more bytes are refused."""
 FREE_BYTES = 1 << 28
 """Decoded bytes that a file of any size may ask for; beyond, each of its bytes may become `MAX_RATIO`."""
+MAX_MEMORY = 4 << 30
+"""Bytes that decoding any picture may take, whatever its job says."""
 MAX_RATIO = 1032
 """Deflate cannot do better. Files that do hold one colour, or nothing (sparse TIFF)."""
 

@@ -24,6 +24,8 @@ PIECE = 1 << 22
 """The most bytes of a file that are sent at once; rows of a picture come in pieces of about this size."""
 LONGEST = 1 << 16
 """Bytes of an error or a job."""
+KEY = "SKYMOE_WORKER_KEY"
+"""Variable of the worker's environment: 16 random bytes in hex, which stand before every job. No file can know them."""
 OUT_OF_MEMORY = 77
 """Exit code of a worker that had no memory left: it says nothing more, and is used for no other picture."""
 

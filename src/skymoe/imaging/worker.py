@@ -19,6 +19,7 @@ from PIL import Image
 
 from skymoe.errors import UserError
 from skymoe.imaging import wire
+from skymoe.imaging.limits import MAX_MEMORY
 from skymoe.imaging.plain import damaged
 
 try:
@@ -29,6 +30,7 @@ except ImportError:  # Windows
 
 def main() -> None:
     """Set up, lock up, and serve until the keeper is gone."""
+    key = bytes.fromhex(os.environ.pop(wire.KEY))
     asked, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no message
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the keeper, which then ends us
@@ -45,8 +47,11 @@ def main() -> None:
         _refuse(told, f"pictures cannot be decoded here ({type(error).__name__}: {error})")
         return
     told.write(wire.HEAD.pack(wire.READY, 0, 0))
-    while head := asked.read(wire.LENGTH.size):
-        job = wire.unpack(wire.exactly(asked.read, wire.LENGTH.unpack(head)[0]))
+    while head := asked.read(len(key) + wire.LENGTH.size):
+        if not head.startswith(key):
+            os._exit(1)  # no job, whatever it is
+        (length,) = wire.LENGTH.unpack(head[len(key) :])
+        job = wire.unpack(wire.exactly(asked.read, length))
         memory.allow(job.memory)
         _alarm(job.seconds)
         try:
@@ -113,9 +118,15 @@ class _Memory:
 
     def allow(self, size: int) -> None:
         if resource is not None and self._idle:
-            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-            limit = self._idle + size
+            limit, hard = self._idle + size, resource.getrlimit(resource.RLIMIT_AS)[1]
             resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+
+    def cap(self, size: int) -> None:
+        """Allow `size`, and no job more than that."""
+        self.allow(size)
+        if resource is not None and self._idle:
+            soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (soft, soft))
 
 
 def _lock() -> _Memory:
@@ -123,6 +134,7 @@ def _lock() -> _Memory:
     if resource is not None:
         for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
             resource.setrlimit(kind, (0, 0))
+    memory.cap(MAX_MEMORY)
     return memory
 
 
