@@ -82,7 +82,8 @@ class Child:
             # -P: the current folder is no place to import from
             [sys.executable, "-P", "-m", "skymoe.imaging.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**_environment(skip_also), wire.KEY: self._key.hex()}, cwd=os.path.abspath(os.sep), start_new_session=True,
+            env={**_environment(skip_also), wire.KEY: self._key.hex()},
+            cwd=os.path.abspath(os.sep), start_new_session=True,
         )  # fmt: skip
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -134,9 +135,7 @@ class Child:
             elif letter == wire.ERROR:
                 text = wire.exactly(self._answers.read, min(first, wire.LONGEST)).decode(errors="replace")
                 raise _RefusedError(text.replace("\n", " "))
-            elif letter == wire.PICTURE and 0 < first * second <= max(
-                job.limits.most_pixels, job.limits.pixels or 0
-            ):
+            elif letter == wire.PICTURE and job.limits.admits(first, second):
                 return self._rows(first, second)
             else:
                 raise EOFError  # no worker of ours says so
