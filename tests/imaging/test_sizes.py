@@ -177,7 +177,7 @@ def test_no_side_is_longer_than_a_model_could_use(kind: str, turned: bool) -> No
 
 def test_what_is_a_million_pixels_long_is_refused() -> None:
     for size in ((1, 1_000_001), (1_000_001, 1)):
-        with pytest.raises(UserError, match="a side of .* pixels is more than 1,000,000; cut it up"):
+        with pytest.raises(UserError, match=r"a side of .* pixels is more than 1,000,000; cut it up"):
             open_picture_apart(pngs.png(*size, 0, 1), seconds=60, memory=1 << 30)
 
 

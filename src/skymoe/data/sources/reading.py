@@ -62,7 +62,7 @@ def _raster_size(path: Path) -> tuple[int, int] | None:
         if not head.startswith(MAGICS):
             return None
         try:
-            tags = TiffTags(file, path.stat().st_size, str(path))
+            tags = TiffTags(file, path.stat().st_size, str(path), size_only=True)
         except UserError:
             return None
     if not tags.width or not tags.height:
