@@ -91,3 +91,15 @@ def test_an_empty_tiff_of_ordinary_size_is_a_black_picture() -> None:
     picture = open_picture(tiffs.tiff(tiffs.picture(2_000, 2_000)))
     assert picture.size == (2_000, 2_000)
     assert picture.getextrema() == ((0, 0),) * 3
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_a_bmp_of_one_band_is_not_made_rgb_before_it_is_small(mode: str, tmp_path: Path) -> None:
+    picture = Image.new(mode, (12_000, 12_000), 1)
+    if mode == "P":
+        picture.putpalette([90, 80, 70, 200, 100, 50])
+    picture.save(file := io.BytesIO(), "BMP")
+    taken, said = measured("here", file.getvalue(), tmp_path)
+    assert said == [6324, 6324, 12_000, 12_000]
+    assert taken < len(file.getvalue()) // 1_000_000 + 580

@@ -200,3 +200,27 @@ def test_naming_a_picture_takes_no_copy_of_it() -> None:
     assert engine_opened._named(picture, (1, 1)).name == whole.digest()
     assert tracemalloc.get_traced_memory()[1] < 3 * 2600 * 1820
     tracemalloc.stop()
+
+
+def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    values = np.random.default_rng(5).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values).convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "RGB", "I;16"])
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize("size", [(300, 700), (701, 299)])
+def test_averaging_one_band_is_averaging_three(mode: str, size: tuple[int, int], clear: bool) -> None:
+    picture = noise(*size, "L" if mode == "I;16" else "RGB" if mode in ("P", "LA", "RGBA") else mode)
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 3)
+    if mode in ("LA", "RGBA"):
+        picture = picture.convert(mode)
+        picture.putalpha(noise(*size, "L"))
+    if mode == "P":
+        picture = picture.quantize(200) if size[0] == 300 else picture.convert("P")
+    needed = (size[0] * 10 // 23, size[1] * 10 // 23)
+    if mode == "P" and clear:
+        picture.info["transparency"] = 3
+    expected = plain.to_rgb(picture).resize(needed, Image.Resampling.BOX)
+    assert plain._reduced(picture, needed).tobytes() == expected.tobytes()

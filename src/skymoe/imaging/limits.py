@@ -16,7 +16,7 @@ WORKING_SIDE = 65_536
 MAX_SIDE = 1_000_000
 """PNG and BMP with a longer side are refused; the other formats know none as long, but for TIFF."""
 MAX_WHOLE_PIXELS = 40_000_000
-"""WebP, GIF, packed BMP, progressive JPEG and interlaced PNG of more pixels are refused: they must be decoded as a
+"""WebP, GIF, packed BMP, JPEG in several scans and interlaced PNG of more pixels are refused: they must be decoded as a
 whole, in several copies at a time."""
 MAX_RASTER_PIXELS = 20_000_000_000
 """Rasters with more pixels are refused: even a reduced reading must walk through all of them."""
