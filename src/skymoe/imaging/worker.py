@@ -71,7 +71,7 @@ def main() -> None:
 class Given(io.RawIOBase):
     """The picture's file, of which the keeper sends what is read."""
 
-    def __init__(self, asked: BinaryIO, told: BinaryIO, size: int) -> None:
+    def __init__(self, asked: io.BufferedIOBase, told: BinaryIO, size: int) -> None:
         self._asked, self._told, self._size, self._place = asked, told, size, 0
 
     def readable(self) -> bool:
