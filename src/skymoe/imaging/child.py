@@ -47,6 +47,10 @@ class Child:
     """
 
     def __init__(self, name: str, cancelled: Callable[[], bool] | None = None) -> None:
+        if not sys.executable:  # an embedded Python
+            raise UserError(
+                f"{name}: cannot be decoded, Python does not know its own program; set sys.executable to one"
+            )
         failed = f"{name}: cannot be decoded, the process for it does not start ({sys.executable})"
         left: list[str] = []
         for _ in range(2):  # a second time without those drivers that this GDAL has and we do not know
@@ -213,5 +217,7 @@ def _environment(skip_also: list[str]) -> dict[str, str]:
     """Little of ours: what a process needs to start, where our modules are, and GDAL's leash."""
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     ours = str(Path(__file__).resolve().parents[2])
-    paths = [ours, *(path for path in sys.path if os.path.isabs(path) and path != ours)]
+    # In the order that they have here: beside our folder lie packages that may be called as a standard module is.
+    paths = [path for path in sys.path if os.path.isabs(path)]
+    paths += [ours] if ours not in paths else []
     return {**kept, **SETTINGS, "GDAL_SKIP": skipping(skip_also), "PYTHONPATH": os.pathsep.join(paths)}

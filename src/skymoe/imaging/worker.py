@@ -13,6 +13,8 @@ import math
 import os
 import signal
 import sys
+import threading
+import time
 from typing import Any, BinaryIO, NoReturn
 
 from PIL import Image
@@ -27,10 +29,14 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
+WATCH_SECONDS = 1.0
+"""How often it is looked whether the keeper still lives."""
+
 
 def main() -> None:
     """Set up, lock up, and serve until the keeper is gone."""
     key = bytes.fromhex(os.environ.pop(wire.KEY))
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     asked, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no message
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the keeper, which then ends us
@@ -66,6 +72,16 @@ def main() -> None:
             _send(told, picture)
             del picture
         _alarm(0)
+
+
+def _watch(keeper: int) -> None:
+    """End this process when its keeper is gone, killed perhaps while a picture is decoded.
+
+    Linux could send a signal then, but does so already when the thread that started us ends.
+    """
+    while os.getppid() == keeper:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
 
 
 class Given(io.RawIOBase):
