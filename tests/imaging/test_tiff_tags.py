@@ -84,3 +84,15 @@ def test_only_the_first_page_is_read_for_its_size(monkeypatch: pytest.MonkeyPatc
     content = tiffs.tiff(turned, *[tiffs.picture(20, 15)] * 5)
     tags = TiffTags(io.BytesIO(content), len(content), "x", size_only=True)
     assert (tags.width, tags.height, tags.orientation, tags.patches) == (40, 30, 6, {})
+
+
+def test_lists_that_lie_over_each_other_are_refused() -> None:
+    length, tags = 60_000, 100
+    entries = [(256, 4, 1, 64), (257, 4, 1, 48), *((1000 + tag, 7, length - 8, 8) for tag in range(tags))]
+    content = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + b"".join(
+        ENTRY.pack(*one) for one in entries
+    )
+    content = content.ljust(length, b"\0")
+    with pytest.raises(UserError, match=r"it is damaged \(its tags lie over each other\)"):
+        TiffTags(io.BytesIO(content), length, "x")
+    assert TiffTags(io.BytesIO(content), length, "x", size_only=True).width == 64

@@ -17,7 +17,7 @@ from skymoe.pictures import WORKING_PIXELS, open_picture, open_picture_apart
 Source = str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, Any]
 
 _PIXELS = 1 << 20
-"""Pixels that are hashed at once."""
+"""Pixels that are hashed at once: the bytes of all would be as large again as the picture."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,6 @@ def opened_apart(
 def _named(picture: Image.Image, size: tuple[int, int]) -> Opened:
     digest = hashlib.blake2b(repr(picture.size).encode(), digest_size=16)
     step = max(1, _PIXELS // picture.width)
-    for top in range(
-        0, picture.height, step
-    ):  # the bytes of all at once would be as large again as the picture
+    for top in range(0, picture.height, step):
         digest.update(picture.crop((0, top, picture.width, min(picture.height, top + step))).tobytes())
     return Opened(picture, digest.digest(), (size[0], size[1]))

@@ -45,7 +45,9 @@ def check(file: BinaryIO, name: str) -> None:
         for number, (marker, _) in enumerate(_segments(file)):
             scans += marker == _SCAN
             if scans > MAX_SCANS or number > MAX_SEGMENTS:
-                raise UserError(f"{name}: is stored in more than {MAX_SCANS} passes; save it anew")
+                raise UserError(
+                    f"{name}: is stored in more than {MAX_SCANS} passes or {MAX_SEGMENTS:,} pieces; save it anew"
+                )
     finally:
         file.seek(place)
 

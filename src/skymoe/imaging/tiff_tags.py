@@ -11,6 +11,7 @@ import re
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skymoe.errors import UserError
 
@@ -104,11 +105,24 @@ class TiffTags:
                 raise UserError(
                     f"{self._name}: cannot be read as an image, it is damaged (GDAL_METADATA twice in one directory)"
                 )
+            if not self._size_only:
+                self._check_lists(rows)
             read = _OF_SIZE if self._size_only else (*_OF_SIZE, _SUB_DIRECTORIES, _NOTES)
             for row in rows[np.isin(rows["tag"], read)]:
                 self._read(row, first=len(seen) == 1)
             if self._size_only:
                 return
+
+    def _check_lists(self, rows: NDArray[Any]) -> None:
+        """Lists of one directory that are longer than the file lie over each other; GDAL would keep them all."""
+        widths = np.array([_WIDTHS.get(kind, 0) for kind in range(20)], np.float64)
+        lengths = rows["count"] * widths[np.minimum(rows["type"], 19)]
+        ends = lengths + np.frombuffer(rows["value"].tobytes(), self._offset)
+        apart = (lengths > self._offset.itemsize) & (ends <= self._size)  # what is cut short is not kept
+        if lengths[apart].sum() > self._size:
+            raise UserError(
+                f"{self._name}: cannot be read as an image, it is damaged (its tags lie over each other)"
+            )
 
     def _read(self, row: Any, first: bool) -> None:
         tag, kind, count = int(row["tag"]), int(row["type"]), int(row["count"])

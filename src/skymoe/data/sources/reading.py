@@ -74,11 +74,7 @@ def read_json(path: Path, source: str) -> Any:
     """The content of a data set's JSON file; UserError when it is truncated, no JSON, or nested without end."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ) as error:  # also for a number of more digits than Python takes
+    except (OSError, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{source}: {path} can't be read ({reason}); get the data set again") from error
 
