@@ -86,8 +86,8 @@ def open_picture_apart(
     It is reduced to `WORKING_PIXELS`, as `open_picture(data, pixels=WORKING_PIXELS)` does, with the same
     `info["file_size"]`, to which the boxes of an answer refer (`engine.opened.opened_apart` keeps it). Several
     threads may call at once; up to four pictures are decoded at a time, the others wait. `seconds` are for
-    decoding, `memory` is in bytes and for decoding, too; `cancelled` is asked about five times a second, from
-    another thread, and ends the process when it says True.
+    decoding, `memory` is in bytes (at most 4 GiB) and for decoding, too; `cancelled` is asked about five times a
+    second, from another thread, and ends the process when it says True.
 
     Raises:
         UserError: as `open_picture`, for "the given bytes", also for what takes too much time or memory.

@@ -42,7 +42,7 @@ MAX_RASTER_PIXELS = _limits.MAX_RASTER_PIXELS
 MAX_BLOCK_BYTES = _limits.MAX_BLOCK_BYTES
 LOCAL_SECONDS = 600.0
 """A user's own file may take this long; Ctrl+C ends it before."""
-LOCAL_MEMORY = 4 << 30
+LOCAL_MEMORY = _limits.MAX_MEMORY
 """Bytes that decoding a user's own file may take."""
 
 _MOST = min(4, os.cpu_count() or 1)

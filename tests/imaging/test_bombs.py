@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import subprocess
 import sys
+import tomllib
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -91,3 +94,37 @@ def test_an_empty_tiff_of_ordinary_size_is_a_black_picture() -> None:
     picture = open_picture(tiffs.tiff(tiffs.picture(2_000, 2_000)))
     assert picture.size == (2_000, 2_000)
     assert picture.getextrema() == ((0, 0),) * 3
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("mode", ["1", "P"])
+def test_a_bmp_of_one_band_is_not_made_rgb_before_it_is_small(mode: str, tmp_path: Path) -> None:
+    picture = Image.new(mode, (12_000, 12_000), 1)
+    if mode == "P":
+        picture.putpalette([90, 80, 70, 200, 100, 50])
+    picture.save(file := io.BytesIO(), "BMP")
+    taken, said = measured("here", file.getvalue(), tmp_path)
+    assert said == [6324, 6324, 12_000, 12_000]
+    assert taken < len(file.getvalue()) // 1_000_000 + 580
+
+
+@pytest.mark.filterwarnings("ignore:Tag data larger than file")
+def test_exif_tags_that_overlap_take_no_more_than_the_file_has() -> None:
+    length, tags = 60_000, 1_000
+    exif = struct.pack("<2sHIH", b"II", 42, 8, tags)
+    exif += b"".join(struct.pack("<HHII", 1000 + tag, 7, length - 8, 8) for tag in range(tags)) + b"\0" * 4
+    Image.new("RGB", (64, 48)).save(
+        file := io.BytesIO(), "JPEG", exif=b"Exif\0\0" + exif.ljust(length, b"\0")
+    )
+    content = file.getvalue()
+    open_picture(content)
+    tracemalloc.start()
+    assert open_picture(content).size == (64, 48)
+    assert tracemalloc.get_traced_memory()[1] < 10 * length
+    tracemalloc.stop()
+
+
+def test_no_release_of_pillow_is_allowed_that_reads_more_exif_than_there_is() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    (pillow,) = (line for line in project["project"]["dependencies"] if line.startswith("pillow"))
+    assert pillow == "pillow>=13.0"

@@ -10,6 +10,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from PIL import Image
 
 from skymoe import rasters
 from skymoe.errors import UserError
-from skymoe.imaging.child import Cancelled
+from skymoe.imaging import child, wire
+from skymoe.imaging.child import Cancelled, _environment
 from skymoe.pictures import open_picture, open_picture_apart
 
 from . import pngs, tiffs
@@ -185,6 +187,64 @@ def test_an_unreadable_worker_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(UserError, match="does not start") as caught:
         rasters.Keeper(1).decode(io.BytesIO(SMALL), rasters.Job("TIFF", "x.tif", len(SMALL), 9, 1 << 30))
     assert "\n" not in str(caught.value)
+
+
+def test_a_python_that_does_not_know_itself_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rasters, "_local", rasters.Keeper(1))
+    for nothing in (None, ""):
+        monkeypatch.setattr(sys, "executable", nothing)
+        with pytest.raises(UserError, match=r"Python does not know its own program; set sys\.executable"):
+            open_picture(SMALL)
+
+
+def test_modules_are_looked_for_in_the_same_order_as_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = str(Path(rasters.__file__).resolve().parents[1])
+    for given, expected in (
+        (["", "/lib/python", ours, "/site"], ["/lib/python", ours, "/site"]),
+        (["/lib/python", "relative", "/site"], ["/lib/python", "/site", ours]),
+    ):
+        monkeypatch.setattr(sys, "path", given)
+        assert _environment([])["PYTHONPATH"].split(os.pathsep) == expected
+
+
+def test_a_stray_module_beside_ours_stops_no_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "skymoe").symlink_to(Path(rasters.__file__).parent)
+    (tmp_path / "typing.py").write_text("raise SystemExit")
+    monkeypatch.setattr(child, "__file__", str(tmp_path / "skymoe/imaging/child.py"))
+    monkeypatch.setattr(Path, "resolve", Path.absolute)  # as if it lay there
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    started = child.Child("x")
+    assert started.sound
+    started.end()
+
+
+@linux
+def test_a_child_at_work_ends_with_a_killed_parent() -> None:
+    """Our end of its pipes stays open, so that it is told nothing."""
+    code = """
+import signal, subprocess, sys
+from skymoe.imaging import child, wire
+work = [sys.executable, "-P", "-m", "skymoe.imaging.worker"]
+environment = {**child._environment([]), "SKYMOE_WORKER_KEY": "00"}
+print(subprocess.Popen(work, env=environment, stderr=subprocess.DEVNULL).pid, file=sys.stderr, flush=True)
+signal.pause()
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert parent.stdin
+    assert parent.stdout
+    assert parent.stderr
+    pid = int(parent.stderr.readline())
+    assert parent.stdout.read(wire.HEAD.size)[:1] == wire.READY
+    parent.kill()
+    parent.wait()
+    ended = gone([pid], seconds=5)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    for stream in (parent.stdin, parent.stdout, parent.stderr):
+        stream.close()
+    assert ended
 
 
 def test_noise_for_a_picture_is_one_line() -> None:

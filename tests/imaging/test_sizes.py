@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from skymoe.engine import opened as engine_opened
 from skymoe.errors import UserError
 from skymoe.imaging import kinds, limits, plain, stretching
 from skymoe.imaging.stretching import stretch
-from skymoe.pictures import open_picture
+from skymoe.pictures import open_picture, open_picture_apart
 from skymoe.rasters import read_raster
+
+from . import pngs, tiffs
 
 RED, GREEN, BLUE = (200, 30, 40), (20, 180, 60), (30, 50, 210)
 
@@ -155,3 +159,68 @@ def test_stretching_in_pieces_is_stretching_at_once(dtype: str, monkeypatch: pyt
         bands[1, 3, 3], bands[1, 3, 4] = np.inf, -np.inf
     valid = np.isfinite(bands) & (chance.random(bands.shape) > 0.3)
     assert (stretch(bands, valid) == plainly(bands, valid)).all()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_no_side_is_longer_than_a_model_could_use(kind: str, turned: bool) -> None:
+    size = (400_000, 1) if turned else (1, 400_000)
+    content = tiffs.tiff(tiffs.picture(*size, rows=1 << 16)) if kind == "TIFF" else pngs.png(*size, 0, 8)
+    expected = (limits.WORKING_SIDE, 1) if turned else (1, limits.WORKING_SIDE)
+    for picture in (
+        open_picture(content, pixels=limits.WORKING_PIXELS),
+        open_picture_apart(content, seconds=60, memory=1 << 30),
+    ):
+        assert picture.size == expected
+        assert picture.info["file_size"] == size
+
+
+def test_what_is_a_million_pixels_long_is_refused() -> None:
+    for size in ((1, 1_000_001), (1_000_001, 1)):
+        with pytest.raises(UserError, match=r"a side of .* pixels is more than 1,000,000; cut it up"):
+            open_picture_apart(pngs.png(*size, 0, 1), seconds=60, memory=1 << 30)
+
+
+def test_a_decoder_is_believed_no_more_pixels_than_were_asked_for() -> None:
+    asked = limits.Limits(pixels=10_000)
+    assert asked.admits(100, 100)
+    assert asked.admits(101, 100)  # 200×199 by two, rounded up
+    assert not asked.admits(100, 103)
+    assert not asked.admits(1, 100_000)
+    assert not asked.admits(0, 5)
+    assert limits.Limits(most_pixels=100_000).admits(1, 100_000)
+    assert not limits.Limits(most_pixels=100_000).admits(1, 100_001)
+
+
+def test_naming_a_picture_takes_no_copy_of_it() -> None:
+    picture = scene("RGB", (2600, 1820))
+    whole = hashlib.blake2b(repr(picture.size).encode(), digest_size=16)
+    whole.update(picture.tobytes())
+    tracemalloc.start()
+    assert engine_opened._named(picture, (1, 1)).name == whole.digest()
+    assert tracemalloc.get_traced_memory()[1] < 3 * 2600 * 1820
+    tracemalloc.stop()
+
+
+def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    values = np.random.default_rng(5).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values).convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "RGB", "I;16"])
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize("size", [(300, 700), (701, 299)])
+def test_averaging_one_band_is_averaging_three(mode: str, size: tuple[int, int], clear: bool) -> None:
+    picture = noise(*size, "L" if mode == "I;16" else "RGB" if mode in ("P", "LA", "RGBA") else mode)
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 3)
+    if mode in ("LA", "RGBA"):
+        picture = picture.convert(mode)
+        picture.putalpha(noise(*size, "L"))
+    if mode == "P":
+        picture = picture.quantize(200) if size[0] == 300 else picture.convert("P")
+    needed = (size[0] * 10 // 23, size[1] * 10 // 23)
+    if mode == "P" and clear:
+        picture.info["transparency"] = 3
+    expected = plain.to_rgb(picture).resize(needed, Image.Resampling.BOX)
+    assert plain._reduced(picture, needed).tobytes() == expected.tobytes()

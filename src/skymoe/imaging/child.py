@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import struct
 import subprocess
 import sys
@@ -46,6 +47,10 @@ class Child:
     """
 
     def __init__(self, name: str, cancelled: Callable[[], bool] | None = None) -> None:
+        if not sys.executable:  # an embedded Python
+            raise UserError(
+                f"{name}: cannot be decoded, Python does not know its own program; set sys.executable to one"
+            )
         failed = f"{name}: cannot be decoded, the process for it does not start ({sys.executable})"
         left: list[str] = []
         for _ in range(2):  # a second time without those drivers that this GDAL has and we do not know
@@ -76,11 +81,13 @@ class Child:
         )
 
     def _start(self, skip_also: list[str]) -> None:
+        self._key = secrets.token_bytes(16)
         self._process = subprocess.Popen(
             # -P: the current folder is no place to import from
             [sys.executable, "-P", "-m", "skymoe.imaging.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=_environment(skip_also), cwd=os.path.abspath(os.sep), start_new_session=True,
+            env={**_environment(skip_also), wire.KEY: self._key.hex()},
+            cwd=os.path.abspath(os.sep), start_new_session=True,
         )  # fmt: skip
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -107,7 +114,7 @@ class Child:
         """As `Keeper.decode`. After anything but a picture or its refusal, the child has ended."""
         with Watch(self, job.seconds, cancelled) as watch:
             try:
-                self._told.write(job.pack())
+                self._told.write(self._key + job.pack())
                 self._told.flush()
                 return self._picture(file, job)
             except _RefusedError as error:
@@ -116,6 +123,8 @@ class Child:
                 self.end()
                 code = self._process.returncode
                 died = f"{job.name}: cannot be read as an image, it made its decoder crash (code {code})"
+                if code == wire.OUT_OF_MEMORY:
+                    died = f"{job.name}: needs more than {job.memory >> 20:,} MB to decode; make it smaller"
                 raise watch.reason(job) or UserError(died) from error
             except BaseException:  # Ctrl+C among them
                 self.end()
@@ -130,9 +139,7 @@ class Child:
             elif letter == wire.ERROR:
                 text = wire.exactly(self._answers.read, min(first, wire.LONGEST)).decode(errors="replace")
                 raise _RefusedError(text.replace("\n", " "))
-            elif letter == wire.PICTURE and 0 < first * second <= max(
-                job.limits.most_pixels, job.limits.pixels or 0
-            ):
+            elif letter == wire.PICTURE and job.limits.admits(first, second):
                 return self._rows(first, second)
             else:
                 raise EOFError  # no worker of ours says so
@@ -210,5 +217,7 @@ def _environment(skip_also: list[str]) -> dict[str, str]:
     """Little of ours: what a process needs to start, where our modules are, and GDAL's leash."""
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     ours = str(Path(__file__).resolve().parents[2])
-    paths = [ours, *(path for path in sys.path if os.path.isabs(path) and path != ours)]
+    # In the order that they have here: beside our folder lie packages that may be called as a standard module is.
+    paths = [path for path in sys.path if os.path.isabs(path)]
+    paths += [ours] if ours not in paths else []
     return {**kept, **SETTINGS, "GDAL_SKIP": skipping(skip_also), "PYTHONPATH": os.pathsep.join(paths)}

@@ -14,6 +14,7 @@ SETTINGS = {
     "PROJ_NETWORK": "OFF",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",  # each would take 64 MB of what a picture may take, though it uses none of it
 }
 """Environment of the process, before GDAL is loaded."""
 

@@ -17,6 +17,7 @@ from PIL import (
 )
 
 from skymoe.errors import UserError
+from skymoe.imaging import jpeg_scans
 from skymoe.imaging.limits import MAX_WHOLE_PIXELS, Limits
 from skymoe.imaging.stretching import stretch
 from skymoe.imaging.upright import upright
@@ -35,12 +36,16 @@ def plain(file: BinaryIO, head: bytes, name: str, limits: Limits) -> ImageFile.I
         raise UserError(f"{name}: is not an image; give a PNG, JPEG, WebP, BMP, GIF, TIFF or GeoTIFF file")
     # Not Image.open: it would try every format there is, and its size limit is a global.
     picture = decoder(file)
-    limits.check(*picture.size, name, whole=_whole(picture))
+    jpeg = isinstance(picture, JpegImagePlugin.JpegImageFile)
+    whole = _whole(picture) or (jpeg and jpeg_scans.in_pieces(file))
+    limits.check(*picture.size, name, whole=whole)
+    if whole and jpeg:
+        jpeg_scans.check(file, name)
     return picture
 
 
 def _whole(picture: ImageFile.ImageFile) -> bool:
-    """Whether all of it has to be in memory, several times over, before the first pixel is known."""
+    """Whether its head says that all of it has to be in memory, several times over, before the first pixel is known."""
     told = picture.info.get("progressive") or picture.info.get("interlace")
     packed_bmp = picture.format == "BMP" and picture.info.get("compression") in (1, 2)
     return picture.format in ("WEBP", "GIF") or packed_bmp or bool(told)
@@ -65,7 +70,7 @@ def finish(picture: Image.Image, name: str, limits: Limits, ours: bool = False) 
     except Exception as error:
         raise UserError(damaged(name, error)) from error
     if reduce > 1:
-        reduced = to_rgb(picture).resize(needed, Image.Resampling.BOX)
+        reduced = _reduced(picture, needed)
         reduced.info = {"file_size": (width, height)}
         return upright(reduced, orientation(picture))
     # In place or a copy: the caller's own picture stays as it is, and a large one has no room for two.
@@ -83,6 +88,23 @@ def finish(picture: Image.Image, name: str, limits: Limits, ours: bool = False) 
     rgb = to_rgb(turned)
     rgb.info = {"file_size": rgb.size}
     return rgb
+
+
+def _reduced(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """`to_rgb`, averaged; what has one band is averaged first: as RGB all its pixels would take four times as much."""
+    if "transparency" not in picture.info:
+        if picture.mode in ("1", "L"):
+            return picture.convert("L").resize(size, Image.Resampling.BOX).convert("RGB")
+        if picture.mode == "P":
+            table = np.zeros((256, 3), np.uint8)
+            colours = np.array(picture.getpalette() or [], np.uint8).reshape(-1, 3)
+            table[: len(colours)] = colours
+            bands = [
+                picture.point(table[:, band].tolist(), "L").resize(size, Image.Resampling.BOX)
+                for band in range(3)
+            ]
+            return Image.merge("RGB", bands)
+    return to_rgb(picture).resize(size, Image.Resampling.BOX)
 
 
 def orientation(picture: Image.Image) -> int:

@@ -11,6 +11,7 @@ import re
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skymoe.errors import UserError
 
@@ -18,9 +19,10 @@ MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_DIRECTORIES = 20_000
 MAX_ENTRIES = 1_000_000
 MAX_NOTES = 1 << 24
-"""Bytes of GDAL's notes in one directory."""
+"""Bytes of GDAL's notes in all directories: more would have to be held at once to be replaced."""
 
 _WIDTH, _HEIGHT, _ORIENTATION, _SUB_DIRECTORIES, _NOTES = 256, 257, 274, 330, 42112
+_OF_SIZE = (_WIDTH, _HEIGHT, _ORIENTATION)
 _WIDTHS = {
     1: 1,
     2: 1,
@@ -47,14 +49,15 @@ class TiffTags:
 
     `width` and `height` (as stored; 0: not told) and `orientation`, 1 to 8, are the first directory's; `patches` are
     the bytes to be read instead of the file's, by their offset. A list that is cut short ends there: GDAL says
-    what it thinks of it.
+    what it thinks of it. `size_only`: nothing but the first directory is read, and of it no notes.
 
     Raises UserError for more directories, entries or notes than any sound file has, and for notes that lie over a
     directory.
     """
 
-    def __init__(self, file: BinaryIO, size: int, name: str) -> None:
-        self._file, self._size, self._name = file, size, name
+    def __init__(self, file: BinaryIO, size: int, name: str, *, size_only: bool = False) -> None:
+        self._file, self._size, self._name, self._size_only = file, size, name, size_only
+        self._noted = self._sub_directories = 0
         self.width = self.height = 0
         self.orientation = 1
         self.patches: dict[int, bytes] = {}
@@ -98,20 +101,45 @@ class TiffTags:
             if len(listing) == length + width:
                 self._ahead.append(self._number(listing[length:], self._offset))
             rows = np.frombuffer(listing[: len(listing) // entry.itemsize * entry.itemsize], entry)[:number]
-            for row in rows[np.isin(rows["tag"], (_WIDTH, _HEIGHT, _ORIENTATION, _SUB_DIRECTORIES, _NOTES))]:
+            if np.count_nonzero(rows["tag"] == _NOTES) > 1:
+                raise UserError(
+                    f"{self._name}: cannot be read as an image, it is damaged (GDAL_METADATA twice in one directory)"
+                )
+            if not self._size_only:
+                self._check_lists(rows)
+            read = _OF_SIZE if self._size_only else (*_OF_SIZE, _SUB_DIRECTORIES, _NOTES)
+            for row in rows[np.isin(rows["tag"], read)]:
                 self._read(row, first=len(seen) == 1)
+            if self._size_only:
+                return
+
+    def _check_lists(self, rows: NDArray[Any]) -> None:
+        """Lists of one directory that are longer than the file lie over each other; GDAL would keep them all."""
+        widths = np.array([_WIDTHS.get(kind, 0) for kind in range(20)], np.float64)
+        lengths = rows["count"] * widths[np.minimum(rows["type"], 19)]
+        ends = lengths + np.frombuffer(rows["value"].tobytes(), self._offset)
+        apart = (lengths > self._offset.itemsize) & (ends <= self._size)  # what is cut short is not kept
+        if lengths[apart].sum() > self._size:
+            raise UserError(
+                f"{self._name}: cannot be read as an image, it is damaged (its tags lie over each other)"
+            )
 
     def _read(self, row: Any, first: bool) -> None:
         tag, kind, count = int(row["tag"]), int(row["type"]), int(row["count"])
         value = row["value"].tobytes()
         length = count * _WIDTHS.get(kind, 0)
         inline, where = length <= len(value), self._number(value, self._offset)
-        if tag in (_WIDTH, _HEIGHT, _ORIENTATION):
+        if tag in _OF_SIZE:
             if first and kind in (3, 4, 16) and count == 1:
                 number = self._number(value, np.dtype(f"{self._order}u{_WIDTHS[kind]}"))
                 setattr(self, {_WIDTH: "width", _HEIGHT: "height", _ORIENTATION: "orientation"}[tag], number)
         elif tag == _SUB_DIRECTORIES:
-            if kind in (4, 13, 16, 18) and count <= MAX_DIRECTORIES:
+            if kind in (4, 13, 16, 18):
+                self._sub_directories += count
+                if self._sub_directories > MAX_DIRECTORIES:
+                    raise UserError(
+                        f"{self._name}: names more than {MAX_DIRECTORIES:,} directories; save its first page by itself"
+                    )
                 text = value[:length] if inline else self._at(where, length)
                 width = _WIDTHS[kind]
                 offsets = np.frombuffer(
@@ -120,9 +148,10 @@ class TiffTags:
                 self._ahead.extend(offsets.tolist())
         elif not inline and where < self._size:  # what fits into the entry is too short to name anything
             length = min(length, self._size - where)
-            if length > MAX_NOTES:
+            self._noted += length
+            if self._noted > MAX_NOTES:
                 raise UserError(
-                    f"{self._name}: has {length:,} bytes of GDAL_METADATA, more than {MAX_NOTES:,}; remove them"
+                    f"{self._name}: has more than {MAX_NOTES:,} bytes of GDAL_METADATA; remove them"
                 )
             patch = _only_roles(self._at(where, length))
             self.patches[where] = max(patch, self.patches.get(where, b""), key=len)

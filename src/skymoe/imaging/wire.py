@@ -1,7 +1,8 @@
 """What a picture's worker and its keeper say to each other: bytes with their length before them, and no pickle.
 
 The keeper sends a job (JSON). The worker asks for pieces of the file (`ASK`), and ends with `PICTURE`, followed by
-the rows, or with `ERROR`, followed by a line of text. `READY` comes once, at the start.
+the rows, or with `ERROR`, followed by a line of text. `READY` comes once, at the start. A worker that cannot
+finish what it reads or says ends: half a message must never be taken for the beginning of the next.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ PIECE = 1 << 22
 """The most bytes of a file that are sent at once; rows of a picture come in pieces of about this size."""
 LONGEST = 1 << 16
 """Bytes of an error or a job."""
+KEY = "SKYMOE_WORKER_KEY"
+"""Variable of the worker's environment: 16 random bytes in hex, which stand before every job. No file can know them."""
+OUT_OF_MEMORY = 77
+"""Exit code of a worker that had no memory left: it says nothing more, and is used for no other picture."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +66,12 @@ def exactly(read: Callable[[int], bytes], size: int) -> bytes:
     if len(data) != size:
         raise EOFError
     return data
+
+
+def fill(readinto: Callable[[memoryview], int | None], buffer: memoryview) -> None:
+    """Fill the buffer, without a copy that needs memory; EOFError: the other side is gone."""
+    while buffer:
+        count = readinto(buffer)
+        if not count:
+            raise EOFError
+        buffer = buffer[count:]

@@ -62,7 +62,7 @@ def _raster_size(path: Path) -> tuple[int, int] | None:
         if not head.startswith(MAGICS):
             return None
         try:
-            tags = TiffTags(file, path.stat().st_size, str(path))
+            tags = TiffTags(file, path.stat().st_size, str(path), size_only=True)
         except UserError:
             return None
     if not tags.width or not tags.height:
@@ -71,10 +71,10 @@ def _raster_size(path: Path) -> tuple[int, int] | None:
 
 
 def read_json(path: Path, source: str) -> Any:
-    """The content of a data set's JSON file; UserError when it is truncated or no JSON."""
+    """The content of a data set's JSON file; UserError when it is truncated, no JSON, or nested without end."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{source}: {path} can't be read ({reason}); get the data set again") from error
 
