@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from serve.callers import NEXT, connect, hang_up, hear, post, say
+from skymoe.serve import wire
 from skymoe.serve.server import LARGEST_REQUEST, Server
+from skymoe.serve.turns import Room
 
 CHAT = b"POST /v1/chat/completions HTTP/1.1\r\n"
 END = b"\r\n\r\n"
@@ -166,26 +169,87 @@ def test_a_key_need_not_be_ascii(locked: Server) -> None:
     assert say(locked, request).status == 200
 
 
-def test_bodies_at_once_have_a_limit_together(server: Server) -> None:
-    large = post(b"").replace(b": 0", b": %d" % LARGEST_REQUEST)
+def test_bodies_at_once_have_a_limit_together(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "room", Room(3_800_100))
+    large = post(bytes(1_000_000))[:-50_000]
     held = [connect(server) for _ in range(4)]
     for one in held:
         one.sendall(large)
     said = None
     deadline = time.monotonic() + 10
-    while said is None and time.monotonic() < deadline:
-        with connect(server) as connection:
-            connection.settimeout(0.3)
-            connection.sendall(large)
-            try:
-                said = hear(connection)
-            except TimeoutError:  # one of the four was not there yet
-                continue
+    while (
+        said is None or said.status == 400
+    ) and time.monotonic() < deadline:  # the four may not be there yet
+        said = say(server, post(b"{}" + b" " * 200, b"Connection: close"))
     assert said is not None
     assert said.status == 503
     assert b"\r\nRetry-After: " in said.text
     for one in held:
         hang_up(one)
+    while said.status == 503 and time.monotonic() < deadline:
+        said = say(server, post(b"{}" + b" " * 200, b"Connection: close"))
+    assert said.status == 400
+
+
+def test_a_body_that_finds_no_room_on_its_way_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "room", Room(1_500_000))
+    large = post(bytes(1_000_000))
+    with connect(server) as first, connect(server) as second:
+        for one in (first, second):
+            one.sendall(large[:500_000])
+        for one in (first, second):
+            with contextlib.suppress(OSError):
+                one.sendall(large[500_000:-1])
+        first.settimeout(1)
+        try:
+            refused = hear(first)
+        except TimeoutError:
+            refused = hear(second)
+    assert refused.status == 503
+
+
+def test_what_is_announced_and_never_comes_takes_no_room_from_others(server: Server) -> None:
+    announced = post(b"").replace(b": 0", b": %d" % LARGEST_REQUEST)
+    held = [connect(server) for _ in range(8)]
+    for one in held:
+        one.sendall(announced + b"{")
+    time.sleep(0.3)
+    assert say(server, post(b"{}", b"Connection: close")).status == 400
+    for one in held:
+        hang_up(one)
+
+
+def test_a_body_that_comes_a_byte_now_and_then_is_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "PATIENCE", 0.5)
+    with connect(server) as connection:
+        connection.sendall(post(b"").replace(b": 0", b": 1000000"))
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began < 3:
+                connection.sendall(b"{")
+                time.sleep(0.1)
+        assert hear(connection).status == 408
+
+
+def test_a_large_body_may_take_its_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "PATIENCE", 0.5)
+    body = b"{}" + b" " * 600_000
+    with connect(server) as connection:
+        connection.sendall(post(body, b"Connection: close")[: -len(body)])
+        for start in range(0, len(body), 60_000):
+            connection.sendall(body[start : start + 60_000])
+            time.sleep(0.1)
+        assert hear(connection).status == 400
+
+
+def test_who_says_nothing_is_not_waited_for_long(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wire.IDLE_SECONDS <= 10
+    monkeypatch.setattr(wire, "IDLE_SECONDS", 0.2)
+    assert say(server, b"").text == b""
 
 
 @pytest.mark.parametrize("rudely", [False, True])

@@ -17,7 +17,7 @@ from skymoe.tasks import Query, get_task, read_request
 from skymoe.tasks.questions import SUFFIX
 
 MOST_LETTERS = 20_000
-"""Characters of a question, blanks among them. The model reads all of them before it answers, and others wait meanwhile."""
+"""Characters of a question, with all blanks. The model reads them before it answers, and others wait meanwhile."""
 # What would change the answer if it were obeyed; ignoring it in silence would be a lie. (name, what is allowed)
 _REFUSED: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("n", (None, 1)),

@@ -97,10 +97,11 @@ class Handler(socketserver.BaseRequestHandler):
             raise ChatError(
                 f"the request has more than {LARGEST_REQUEST:,} bytes: send a smaller picture", 413
             )
-        with self.server.room.held(head.length):
+        self.server.room.check(head.length)
+        with self.server.room.share() as take:
             if head.expects:
                 self.wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            body = self.wire.body(head.length)
+            body = self.wire.body(head.length, take)
             self.keep = head.keeps_alive
             chat = read_chat(body, self.server.name)
             del body  # the picture alone is needed from here on

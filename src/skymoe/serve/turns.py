@@ -49,15 +49,25 @@ class Room:
     def __init__(self, size: int) -> None:
         self._left, self._lock = size, Lock()
 
+    def check(self, size: int) -> None:
+        """Raises ChatError (503) where `size` bytes are not left. Takes none: what is announced need never come."""
+        if size > self._left:
+            raise ChatError("too much is being sent at once: send the request again later", 503)
+
     @contextmanager
-    def held(self, size: int) -> Iterator[None]:
-        """Raises ChatError (503) where `size` bytes are not left."""
-        with self._lock:
-            if size > self._left:
-                raise ChatError("too much is being sent at once: send the request again later", 503)
-            self._left -= size
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Gives what takes so many bytes more each time it is called (and raises as `check`), until the end."""
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            with self._lock:
+                self.check(size)
+                self._left -= size
+                taken += size
+
         try:
-            yield
+            yield take
         finally:
             with self._lock:
-                self._left += size
+                self._left += taken
