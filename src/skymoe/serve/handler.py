@@ -40,7 +40,7 @@ class Handler(socketserver.BaseRequestHandler):
     """Whether a streamed reply has begun: no second one can follow in it."""
 
     def setup(self) -> None:
-        self.wire = Wire(self.request)
+        self.wire, self.caller = Wire(self.request), str(self.client_address[0])
 
     def handle(self) -> None:
         try:
@@ -111,9 +111,9 @@ class Handler(socketserver.BaseRequestHandler):
     def _answer(self, chat: Chat) -> None:
         reply = Reply(self.server.name)
         if not chat.stream:
-            self._send(200, reply.whole(self.server.answer(chat, self._lost)))
+            self._send(200, reply.whole(self.server.answer(chat, self._lost, self.caller)))
             return
-        with closing(self.server.stream(chat, self._lost)) as pieces:
+        with closing(self.server.stream(chat, self._lost, self.caller)) as pieces:
             first = next(pieces, "")  # a picture that is none is an error before anything is sent
             self.keep, self.begun = False, True
             self.wire.send(

@@ -27,9 +27,9 @@ MOST_CALLERS = 256
 LARGEST_TOGETHER = 4 * LARGEST_REQUEST
 """Bytes of all requests that are being read or answered."""
 MOST_PICTURES = 4
-"""Pictures that are being decoded, or wait decoded for the model: each may take 120 MB."""
-PICTURE_SECONDS, PICTURE_BYTES = 30.0, 2**30
-"""What decoding one picture may take."""
+"""Pictures that are being decoded, or wait decoded for the model: 160 MB each, and 120 more for a moment."""
+PICTURE_SECONDS, PICTURE_BYTES = 8.0, 2**30
+"""What decoding one picture may take: others wait meanwhile, and large ones take one to three seconds."""
 
 
 class Server(ThreadingMixIn, TCPServer):
@@ -69,26 +69,28 @@ class Server(ThreadingMixIn, TCPServer):
         query = chat.query
         return query if query is not None and query.task in self.model.tasks else None
 
-    def answer(self, chat: Chat, lost: Lost) -> Answer:
-        """Raises what `lost` gives before the answer is begun, and UserError for a picture that is none."""
+    def answer(self, chat: Chat, lost: Lost, caller: str = "") -> Answer:
+        """`caller` is an address: those at different ones get turns in turn.
+
+        Raises what `lost` gives before the answer is begun, and UserError for a picture that is none."""
         query = self.typed(chat)
-        with self._turn(chat, lost) as picture:
+        with self._turn(chat, lost, caller) as picture:
             if query is not None:
                 return self.model.answer(picture, query, explain=chat.explain)[0]
             return self.model.ask(picture, chat.question, explain=chat.explain)
 
-    def stream(self, chat: Chat, lost: Lost) -> Generator[str, None, None]:
+    def stream(self, chat: Chat, lost: Lost, caller: str = "") -> Generator[str, None, None]:
         """The answer in pieces. Typed answers come as one: they are chosen whole. Close it to stop earlier."""
         if self.typed(chat) is not None:
-            yield self.answer(chat, lost).text
+            yield self.answer(chat, lost, caller).text
             return
-        with self._turn(chat, lost) as picture:
+        with self._turn(chat, lost, caller) as picture:
             yield from self.model.stream(picture, chat.question)
 
     @contextmanager
-    def _turn(self, chat: Chat, lost: Lost) -> Iterator[Opened]:
+    def _turn(self, chat: Chat, lost: Lost, caller: str) -> Iterator[Opened]:
         """The chat's picture, and the model: decoding one picture takes nothing from the answer to another."""
-        with self.pictures.turn(lost):
+        with self.pictures.turn(lost, caller):
             try:
                 picture = opened_apart(
                     chat.picture, seconds=PICTURE_SECONDS, memory=PICTURE_BYTES,
@@ -96,7 +98,7 @@ class Server(ThreadingMixIn, TCPServer):
                 )  # fmt: skip
             except Cancelled:
                 raise lost() or GoneError() from None
-            with self.turns.turn(lost):
+            with self.turns.turn(lost, caller):
                 yield picture
 
     # --- coming and going ------------------------------------------------------------------------------------------
