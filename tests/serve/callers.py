@@ -10,7 +10,7 @@ from typing import Any
 
 from skymoe.serve.server import Server
 
-NEXT = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+NEXT = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 """A request that would be answered if the bytes behind another one were ever taken for one."""
 
 

@@ -67,7 +67,7 @@ def silent(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
         (CHAT + b"Content-Length: 2\rX: y" + END + b"{}", 400),
         (CHAT + b"X: \x00\r\nContent-Length: 2" + END + b"{}", 400),
         (CHAT + b"no field" + END, 400),
-        (CHAT + b"Host: x" + END, 411),
+        (CHAT + b"Host: localhost" + END, 411),
         (b"POST /v1/chat/completions HTTP/1.1\nContent-Length: 2\n\n{}", 400),
         (CHAT + b"Content-Length: 2\r\nExpect: 200-ok" + END + b"{}", 417),
         (CHAT + b"X: y\r\n" * 200 + END, 431),
@@ -170,8 +170,8 @@ def test_a_key_need_not_be_ascii(locked: Server) -> None:
 
 
 def test_bodies_at_once_have_a_limit_together(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "room", Room(3_800_100))
-    large = post(bytes(1_000_000))[:-50_000]
+    monkeypatch.setattr(server, "room", Room(4_000_000))
+    large = post(bytes(1_000_000))[:-100]
     held = [connect(server) for _ in range(4)]
     for one in held:
         one.sendall(large)
@@ -180,14 +180,14 @@ def test_bodies_at_once_have_a_limit_together(server: Server, monkeypatch: pytes
     while (
         said is None or said.status == 400
     ) and time.monotonic() < deadline:  # the four may not be there yet
-        said = say(server, post(b"{}" + b" " * 200, b"Connection: close"))
+        said = say(server, post(b"{}" + b" " * 600, b"Connection: close"))
     assert said is not None
     assert said.status == 503
     assert b"\r\nRetry-After: " in said.text
     for one in held:
         hang_up(one)
     while said.status == 503 and time.monotonic() < deadline:
-        said = say(server, post(b"{}" + b" " * 200, b"Connection: close"))
+        said = say(server, post(b"{}" + b" " * 600, b"Connection: close"))
     assert said.status == 400
 
 
@@ -250,6 +250,52 @@ def test_who_says_nothing_is_not_waited_for_long(server: Server, monkeypatch: py
     assert wire.IDLE_SECONDS <= 10
     monkeypatch.setattr(wire, "IDLE_SECONDS", 0.2)
     assert say(server, b"").text == b""
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ((), 400),
+        ((b"Host: localhost",), 400),
+        ((b"Host: LOCALHOST:8000", b"Origin: http://localhost:8000"), 400),
+        ((b"Host: 127.0.0.1:1", b"Content-Type: application/x-www-form-urlencoded"), 400),
+        ((b"Host: [::1]:8000",), 400),
+        ((b"Host: evil.example", b"Origin: http://evil.example", b"Content-Type: text/plain"), 403),
+        ((b"Host: evil.example",), 403),
+        ((b"Host: 127.0.0.1.evil.example",), 403),
+        ((b"Host: localhost.evil.example:8000",), 403),
+        ((b"Host: evil@localhost",), 403),
+        ((b"Host: 192.0.2.1",), 403),
+        ((b"Host: localhost", b"Host: evil.example"), 400),
+        ((b"Host: localhost", b"Origin: http://evil.example", b"Content-Type: text/plain"), 403),
+        ((b"Host: localhost:8000", b"Origin: http://localhost:3000"), 403),
+        ((b"Host: localhost", b"Origin: null"), 403),
+        ((b"Origin: null",), 403),
+        ((b"Origin: http://",), 403),
+    ],
+)
+def test_pages_of_other_sites_do_not_ask_a_server_on_this_machine(
+    server: Server, fields: tuple[bytes, ...], status: int
+) -> None:
+    """400 is for the body here: it was let in."""
+    said = say(server, post(b"{}", *fields, b"Connection: close"))
+    assert said.status == status
+    assert ("--key" in said.body["error"]["message"]) == (status == 403)
+
+
+def test_whoever_has_the_key_may_come_from_anywhere(locked: Server) -> None:
+    key = "Authorization: Bearer sécret".encode()
+    foreign = (b"Host: models.example", b"Origin: https://pages.example", key, b"Connection: close")
+    assert say(locked, post(b"{}", *foreign)).status == 400
+
+
+def test_a_server_for_other_machines_is_called_by_any_name() -> None:
+    with Server(None, "tiny", "0.0.0.0", 0) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        named = (b"Host: models.example:8000", b"Connection: close")
+        assert say(server, post(b"{}", *named)).status == 400
+        assert say(server, post(b"{}", b"Origin: http://evil.example", *named)).status == 403
+        server.shutdown()
 
 
 @pytest.mark.parametrize("rudely", [False, True])

@@ -17,6 +17,7 @@ from skymoe.errors import UserError
 from skymoe.serve.chat import Chat, Reply, read_chat
 from skymoe.serve.errors import ChatError
 from skymoe.serve.head import Head, read_head
+from skymoe.serve.site import check_site
 from skymoe.serve.wire import GoneError, Wire
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ class Handler(socketserver.BaseRequestHandler):
 
     def _admit(self, head: Head) -> None:
         key = self.server.key
-        if key is not None and not hmac.compare_digest(head.token or b"", os.fsencode(key)):
+        if key is None:
+            check_site(head, str(self.server.server_address[0]), self.server.host)
+        elif not hmac.compare_digest(head.token or b"", os.fsencode(key)):
             raise ChatError("the key is missing or wrong", 401, code="invalid_api_key")
 
     def _chat(self, head: Head) -> None:

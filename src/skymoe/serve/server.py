@@ -33,7 +33,8 @@ PICTURE_SECONDS, PICTURE_BYTES = 8.0, 2**30
 
 
 class Server(ThreadingMixIn, TCPServer):
-    """Serves `model` (what `skymoe.load` gives) under `name`. With `key` every request must carry it.
+    """Serves `model` (what `skymoe.load` gives) under `name`. With `key` every request must carry it; without,
+    the pages of other sites are refused (`site.check_site`).
 
     Port 0 takes any free one; `address` says which. Requests wait for each other at the model, whose caches
     are made for one user at a time; their pictures are decoded before, and who hangs up leaves the line.
@@ -44,7 +45,7 @@ class Server(ThreadingMixIn, TCPServer):
     request_queue_size = 128
 
     def __init__(self, model: Any, name: str, host: str, port: int, key: str | None = None) -> None:
-        self.model, self.name, self.key = model, name, key
+        self.model, self.name, self.host, self.key = model, name, host, key
         self.turns, self.pictures, self.room = Turns(1), Turns(MOST_PICTURES), Room(LARGEST_TOGETHER)
         self.stopping = False
         self._callers = BoundedSemaphore(MOST_CALLERS)
