@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from skymoe.errors import UserError
 from skymoe.serve.chat import Chat, Reply, read_chat
-from skymoe.serve.errors import ChatError
+from skymoe.serve.errors import ChatError, told
 from skymoe.serve.head import Head, read_head
 from skymoe.serve.site import check_site
 from skymoe.serve.wire import GoneError, Wire
@@ -63,7 +63,7 @@ class Handler(socketserver.BaseRequestHandler):
         except ChatError as error:
             self._refuse(error)
         except UserError as error:
-            self._refuse(ChatError(str(error)))
+            self._refuse(told(error))
         except Exception:
             traceback.print_exc()
             self._refuse(ChatError("the server failed on this request; its log says why", 500))

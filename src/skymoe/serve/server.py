@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from skymoe.engine.opened import Opened, opened_apart
 from skymoe.errors import UserError
 from skymoe.pictures import Cancelled
 from skymoe.serve.chat import Chat
+from skymoe.serve.errors import NOTHING_LEFT
 from skymoe.serve.handler import LARGEST_REQUEST, Handler
 from skymoe.serve.turns import Lost, Room, Turns
 from skymoe.serve.wire import GoneError
@@ -125,6 +127,15 @@ class Server(ThreadingMixIn, TCPServer):
         self.server_close()
         with self._idle:
             return self._idle.wait_for(lambda: not self._busy, seconds)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Where no descriptor is left, a caller at the door stays there, and would be looked at again at once."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in NOTHING_LEFT:
+                time.sleep(0.1)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._callers.acquire(blocking=False):
