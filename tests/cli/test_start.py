@@ -67,6 +67,17 @@ def test_a_closed_pipe_is_no_error() -> None:
     process.wait(60)
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_as_if_nobody_read_it(checkpoint: Path, folder: Path, closed: str) -> None:
+    command = [*COMMAND, "count", folder / "a.png", "ship", "--model", checkpoint]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command], capture_output=True, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ""
+
+
 def test_interrupting_is_quiet(folder: Path) -> None:
     def listen() -> None:  # a shell starts background jobs deaf to Ctrl-C, and children inherit that
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -10,7 +10,7 @@ from typing import Any
 
 from skymoe.serve.server import Server
 
-NEXT = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+NEXT = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 """A request that would be answered if the bytes behind another one were ever taken for one."""
 
 
@@ -34,13 +34,13 @@ class Said:
         return json.loads(self.text.rpartition(b"\r\n\r\n")[2])
 
 
-def connect(server: Server) -> socket.socket:
-    return socket.create_connection(server.server_address[:2], timeout=20)
+def connect(server: Server, address: str = "127.0.0.1") -> socket.socket:
+    return socket.create_connection(server.server_address[:2], timeout=20, source_address=(address, 0))
 
 
-def say(server: Server, request: bytes) -> Said:
-    """Send the bytes; fails where the server does not close the connection by itself."""
-    with connect(server) as connection:
+def say(server: Server, request: bytes, address: str = "127.0.0.1") -> Said:
+    """Send the bytes from that address; fails where the server does not close the connection by itself."""
+    with connect(server, address) as connection:
         connection.sendall(request)
         return hear(connection)
 

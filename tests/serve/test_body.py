@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 
 import pytest
 
@@ -71,3 +72,16 @@ def test_a_data_uri_may_have_parameters(head: str) -> None:
 def test_what_is_no_data_uri_in_base64(head: str) -> None:
     with pytest.raises(ChatError, match="must be a data URI"):
         read_chat(json.dumps({"messages": [user("a?", f"{head},AAAA")]}).encode(), "tiny")
+
+
+@pytest.mark.parametrize("parts", [1, 300])
+def test_a_question_that_is_too_long_is_not_divided_into_words(parts: int) -> None:
+    words = {"type": "text", "text": "ab " * (3_000_000 // parts)}
+    raw = json.dumps({"messages": [{"role": "user", "content": [words] * parts}]}).encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ChatError, match="9,000,000 characters"):
+            read_chat(raw, "tiny")
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(raw)
+    finally:
+        tracemalloc.stop()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import select
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -67,19 +69,45 @@ def request(picture: str = "", **fields: Any) -> bytes:
     return post(json.dumps(body).encode(), b"Connection: close")
 
 
-def test_nobody_waits_for_the_answers_of_those_who_left(server: Server, model: Held) -> None:
+@pytest.mark.parametrize("more", [b"", b"G"])
+def test_nobody_waits_for_the_answers_of_those_who_left(server: Server, model: Held, more: bytes) -> None:
+    """Nor for those who sent a part of their next request before."""
+    if more and not hasattr(select, "POLLRDHUP"):
+        pytest.skip("this system does not tell that a caller has hung up behind unread bytes")
+    picture = uri(Image.effect_noise((400, 400), 99))  # larger than what is read at once
     with ThreadPoolExecutor() as pool:
         first = pool.submit(say, server, request())
         assert model.held.wait(10)
         for number in range(40):
             connection = connect(server)
-            connection.sendall(request())
+            connection.sendall(request(picture) + more)
             hang_up(connection, rudely=number % 2 == 1)
         last = pool.submit(say, server, request())
         time.sleep(0.5)
         model.let_go.set()
         assert (first.result(20).status, last.result(20).status) == (200, 200)
     assert model.asked == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
+def test_who_asks_often_does_not_keep_others_out(server: Server, model: Held) -> None:
+    answered: list[str] = []
+
+    def ask(address: str) -> None:
+        assert say(server, request(), address).status == 200
+        answered.append(address)
+
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(ask, "127.0.0.1")]
+        assert model.held.wait(10)
+        asked += [pool.submit(ask, "127.0.0.1") for _ in range(15)]
+        time.sleep(0.5)
+        asked += [pool.submit(ask, "127.0.0.2")]
+        time.sleep(0.3)
+        model.let_go.set()
+        for one in asked:
+            one.result(20)
+    assert answered.index("127.0.0.2") < 10
 
 
 def test_pictures_are_opened_while_the_model_answers_somebody_else(server: Server, model: Held) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from serve.callers import NEXT, connect, hang_up, hear, post, say
+from skymoe.serve import wire
 from skymoe.serve.server import LARGEST_REQUEST, Server
+from skymoe.serve.turns import Room
 
 CHAT = b"POST /v1/chat/completions HTTP/1.1\r\n"
 END = b"\r\n\r\n"
@@ -64,7 +67,7 @@ def silent(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
         (CHAT + b"Content-Length: 2\rX: y" + END + b"{}", 400),
         (CHAT + b"X: \x00\r\nContent-Length: 2" + END + b"{}", 400),
         (CHAT + b"no field" + END, 400),
-        (CHAT + b"Host: x" + END, 411),
+        (CHAT + b"Host: localhost" + END, 411),
         (b"POST /v1/chat/completions HTTP/1.1\nContent-Length: 2\n\n{}", 400),
         (CHAT + b"Content-Length: 2\r\nExpect: 200-ok" + END + b"{}", 417),
         (CHAT + b"X: y\r\n" * 200 + END, 431),
@@ -166,26 +169,133 @@ def test_a_key_need_not_be_ascii(locked: Server) -> None:
     assert say(locked, request).status == 200
 
 
-def test_bodies_at_once_have_a_limit_together(server: Server) -> None:
-    large = post(b"").replace(b": 0", b": %d" % LARGEST_REQUEST)
+def test_bodies_at_once_have_a_limit_together(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "room", Room(4_000_000))
+    large = post(bytes(1_000_000))[:-100]
     held = [connect(server) for _ in range(4)]
     for one in held:
         one.sendall(large)
     said = None
     deadline = time.monotonic() + 10
-    while said is None and time.monotonic() < deadline:
-        with connect(server) as connection:
-            connection.settimeout(0.3)
-            connection.sendall(large)
-            try:
-                said = hear(connection)
-            except TimeoutError:  # one of the four was not there yet
-                continue
+    while (
+        said is None or said.status == 400
+    ) and time.monotonic() < deadline:  # the four may not be there yet
+        said = say(server, post(b"{}" + b" " * 600, b"Connection: close"))
     assert said is not None
     assert said.status == 503
     assert b"\r\nRetry-After: " in said.text
     for one in held:
         hang_up(one)
+    while said.status == 503 and time.monotonic() < deadline:
+        said = say(server, post(b"{}" + b" " * 600, b"Connection: close"))
+    assert said.status == 400
+
+
+def test_a_body_that_finds_no_room_on_its_way_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "room", Room(1_500_000))
+    large = post(bytes(1_000_000))
+    with connect(server) as first, connect(server) as second:
+        for one in (first, second):
+            one.sendall(large[:500_000])
+        for one in (first, second):
+            with contextlib.suppress(OSError):
+                one.sendall(large[500_000:-1])
+        first.settimeout(1)
+        try:
+            refused = hear(first)
+        except TimeoutError:
+            refused = hear(second)
+    assert refused.status == 503
+
+
+def test_what_is_announced_and_never_comes_takes_no_room_from_others(server: Server) -> None:
+    announced = post(b"").replace(b": 0", b": %d" % LARGEST_REQUEST)
+    held = [connect(server) for _ in range(8)]
+    for one in held:
+        one.sendall(announced + b"{")
+    time.sleep(0.3)
+    assert say(server, post(b"{}", b"Connection: close")).status == 400
+    for one in held:
+        hang_up(one)
+
+
+def test_a_body_that_comes_a_byte_now_and_then_is_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "PATIENCE", 0.5)
+    with connect(server) as connection:
+        connection.sendall(post(b"").replace(b": 0", b": 1000000"))
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began < 3:
+                connection.sendall(b"{")
+                time.sleep(0.1)
+        assert hear(connection).status == 408
+
+
+def test_a_large_body_may_take_its_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "PATIENCE", 0.5)
+    body = b"{}" + b" " * 600_000
+    with connect(server) as connection:
+        connection.sendall(post(body, b"Connection: close")[: -len(body)])
+        for start in range(0, len(body), 60_000):
+            connection.sendall(body[start : start + 60_000])
+            time.sleep(0.1)
+        assert hear(connection).status == 400
+
+
+def test_who_says_nothing_is_not_waited_for_long(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wire.IDLE_SECONDS <= 10
+    monkeypatch.setattr(wire, "IDLE_SECONDS", 0.2)
+    assert say(server, b"").text == b""
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ((), 400),
+        ((b"Host: localhost",), 400),
+        ((b"Host: LOCALHOST:8000", b"Origin: http://localhost:8000"), 400),
+        ((b"Host: 127.0.0.1:1", b"Content-Type: application/x-www-form-urlencoded"), 400),
+        ((b"Host: [::1]:8000",), 400),
+        ((b"Host: evil.example", b"Origin: http://evil.example", b"Content-Type: text/plain"), 403),
+        ((b"Host: evil.example",), 403),
+        ((b"Host: 127.0.0.1.evil.example",), 403),
+        ((b"Host: localhost.evil.example:8000",), 403),
+        ((b"Host: evil@localhost",), 403),
+        ((b"Host: 192.0.2.1",), 403),
+        ((b"Host: localhost", b"Host: evil.example"), 400),
+        ((b"Host: localhost", b"Origin: http://evil.example", b"Content-Type: text/plain"), 403),
+        ((b"Host: localhost:8000", b"Origin: http://localhost:3000"), 403),
+        ((b"Host: localhost", b"Origin: null"), 403),
+        ((b"Origin: null",), 403),
+        ((b"Origin: http://",), 403),
+    ],
+)
+def test_pages_of_other_sites_do_not_ask_a_server_on_this_machine(
+    server: Server, fields: tuple[bytes, ...], status: int
+) -> None:
+    """400 is for the body here: it was let in."""
+    said = say(server, post(b"{}", *fields, b"Connection: close"))
+    assert said.status == status
+    assert ("--key" in said.body["error"]["message"]) == (status == 403)
+
+
+def test_whoever_has_the_key_may_come_from_anywhere(locked: Server) -> None:
+    key = "Authorization: Bearer sécret".encode()
+    foreign = (b"Host: models.example", b"Origin: https://pages.example", key, b"Connection: close")
+    assert say(locked, post(b"{}", *foreign)).status == 400
+
+
+def test_a_server_for_other_machines_is_called_by_any_name() -> None:
+    with Server(None, "tiny", "0.0.0.0", 0) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        named = (b"Host: models.example:8000", b"Connection: close")
+        assert say(server, post(b"{}", *named)).status == 400
+        assert say(server, post(b"{}", b"Origin: http://evil.example", *named)).status == 403
+        server.shutdown()
 
 
 @pytest.mark.parametrize("rudely", [False, True])

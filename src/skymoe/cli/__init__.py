@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -69,8 +70,17 @@ def _options(
 
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit code 2."""
+    _stand_in_for_what_is_closed()
     try:
         app()
     except UserError as error:
         typer.echo(f"skymoe: {printable(str(error))}", err=True)
         sys.exit(2)
+
+
+def _stand_in_for_what_is_closed() -> None:
+    """A standard stream that is closed (`>&-`) is as /dev/null: the first file opened would get its number, and what
+    a library or a child prints would stand in that file."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 – for as long as we run

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from skymoe.errors import UserError
 from skymoe.serve.chat import Chat, Reply, read_chat
-from skymoe.serve.errors import ChatError
+from skymoe.serve.errors import ChatError, told
 from skymoe.serve.head import Head, read_head
+from skymoe.serve.site import check_site
 from skymoe.serve.wire import GoneError, Wire
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Handler(socketserver.BaseRequestHandler):
     """Whether a streamed reply has begun: no second one can follow in it."""
 
     def setup(self) -> None:
-        self.wire = Wire(self.request)
+        self.wire, self.caller = Wire(self.request), str(self.client_address[0])
 
     def handle(self) -> None:
         try:
@@ -62,7 +63,7 @@ class Handler(socketserver.BaseRequestHandler):
         except ChatError as error:
             self._refuse(error)
         except UserError as error:
-            self._refuse(ChatError(str(error)))
+            self._refuse(told(error))
         except Exception:
             traceback.print_exc()
             self._refuse(ChatError("the server failed on this request; its log says why", 500))
@@ -88,7 +89,9 @@ class Handler(socketserver.BaseRequestHandler):
 
     def _admit(self, head: Head) -> None:
         key = self.server.key
-        if key is not None and not hmac.compare_digest(head.token or b"", os.fsencode(key)):
+        if key is None:
+            check_site(head, str(self.server.server_address[0]), self.server.host)
+        elif not hmac.compare_digest(head.token or b"", os.fsencode(key)):
             raise ChatError("the key is missing or wrong", 401, code="invalid_api_key")
 
     def _chat(self, head: Head) -> None:
@@ -97,10 +100,11 @@ class Handler(socketserver.BaseRequestHandler):
             raise ChatError(
                 f"the request has more than {LARGEST_REQUEST:,} bytes: send a smaller picture", 413
             )
-        with self.server.room.held(head.length):
+        self.server.room.check(head.length)
+        with self.server.room.share() as take:
             if head.expects:
                 self.wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            body = self.wire.body(head.length)
+            body = self.wire.body(head.length, take)
             self.keep = head.keeps_alive
             chat = read_chat(body, self.server.name)
             del body  # the picture alone is needed from here on
@@ -110,9 +114,9 @@ class Handler(socketserver.BaseRequestHandler):
     def _answer(self, chat: Chat) -> None:
         reply = Reply(self.server.name)
         if not chat.stream:
-            self._send(200, reply.whole(self.server.answer(chat, self._lost)))
+            self._send(200, reply.whole(self.server.answer(chat, self._lost, self.caller)))
             return
-        with closing(self.server.stream(chat, self._lost)) as pieces:
+        with closing(self.server.stream(chat, self._lost, self.caller)) as pieces:
             first = next(pieces, "")  # a picture that is none is an error before anything is sent
             self.keep, self.begun = False, True
             self.wire.send(

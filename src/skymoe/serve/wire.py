@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from skymoe.serve.errors import ChatError
 
 LARGEST_HEAD = 32 * 2**10
 """Bytes of a request's head."""
-PATIENCE = 60.0
-"""Seconds that a caller may be silent in the middle of a body, or between two requests."""
+IDLE_SECONDS = 10.0
+"""Seconds that a caller may be silent before a request: there are only so many connections."""
+PATIENCE, BODY_RATE = 20.0, 2**16
+"""Seconds that a caller may be silent in the middle of a body; after so many it must have come at this rate (bytes a
+second) on the whole, or a few that send a byte now and then would keep the rest from sending theirs."""
 HEAD_SECONDS, BODY_SECONDS = 10.0, 300.0
-"""A head and a body have to be there by then, however often something comes: a caller who sends a byte now and then
-would hold a thread for days."""
+"""A head and a body have to be there by then, however often something comes."""
 SEND_SECONDS = 20.0
 """A caller who does not take what is sent for so long is given up."""
 FAREWELL_SECONDS, FAREWELL_BYTES = 2.0, 64 * 2**20
 """How long and how much is still taken, and thrown away, after a refusal."""
+_HUNG_UP: int = (
+    getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
+)
 
 
 class GoneError(Exception):
@@ -39,7 +45,7 @@ class Wire:
     def waits(self) -> bool:
         """Wait for the first byte of a request; False: none came."""
         try:
-            return bool(self._buffer) or self._more(time.monotonic() + PATIENCE)
+            return bool(self._buffer) or self._more(time.monotonic() + IDLE_SECONDS)
         except ChatError:
             return False
 
@@ -66,16 +72,22 @@ class Wire:
             elif not self._more(deadline):
                 raise GoneError
 
-    def body(self, length: int) -> bytes:
-        """The next `length` bytes.
+    def body(self, length: int, take: Callable[[int], None]) -> bytes:
+        """The next `length` bytes; `take` is told of them as they come, and may raise.
 
         Raises:
             ChatError: they come too slowly (408).
             GoneError: they do not come.
         """
-        deadline = time.monotonic() + BODY_SECONDS
-        while len(self._buffer) < length:
-            if not self._more(deadline, length - len(self._buffer)):
+        began, told = time.monotonic(), 0
+        while True:
+            here = min(len(self._buffer), length)
+            take(here - told)
+            told = here
+            if here == length:
+                break
+            seconds = min(BODY_SECONDS, PATIENCE + here / BODY_RATE)
+            if not self._more(began + seconds, length - here):
                 raise GoneError
         return self._take(length)
 
@@ -88,8 +100,17 @@ class Wire:
             raise GoneError from None
 
     def gone(self) -> bool:
-        """Whether the caller has hung up; one who only closed its own direction counts as gone, as elsewhere."""
+        """Whether the caller has hung up; one who only closed its own direction counts as gone, as elsewhere.
+
+        Also where bytes are left unread before the end: a look at the next byte (all that some systems have) is blind
+        to what comes behind it.
+        """
         try:
+            if hasattr(select, "poll"):  # not `select`, which knows no descriptors above 1,024
+                poll = select.poll()
+                poll.register(self._socket, _HUNG_UP)
+                if poll.poll(0):
+                    return True
             self._socket.settimeout(0)
             return not self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -103,6 +124,7 @@ class Wire:
         A socket closed with bytes unread resets the connection, and the reply is lost with it; so they are taken and
         thrown away, for a while.
         """
+        self._buffer.clear()
         deadline, left = time.monotonic() + FAREWELL_SECONDS, FAREWELL_BYTES
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
