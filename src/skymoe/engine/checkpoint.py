@@ -86,7 +86,7 @@ def _kind(directory: Path) -> str:
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         kind = config.get("model_type")
-    except (ValueError, AttributeError, OSError) as error:
+    except (ValueError, AttributeError, OSError, RecursionError) as error:
         raise UserError(f"model {str(directory)!r}: config.json cannot be read ({error})") from None
     if kind not in KINDS:
         raise UserError(f"model {str(directory)!r} is of type {kind!r}: only {', '.join(KINDS)} can be read")
