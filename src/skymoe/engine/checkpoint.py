@@ -64,9 +64,20 @@ def find(model: str | os.PathLike[str]) -> Path:
                 f"the packaged model {name!r} is missing from this installation: reinstall skymoe"
             )
         return directory
-    path = Path(name).expanduser()
-    if name and path.is_dir():
-        if not (path / "config.json").is_file():
+    from skymoe.models.weight_files import fetch, is_folder, shown
+
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:  # nobody of this name has a home here
+        path = Path(name)
+    if name and is_folder(path):
+        try:
+            there = (path / "config.json").is_file()
+        except OSError as error:
+            raise UserError(
+                f"model {name!r} can't be read ({error.strerror}): allow it, or give another directory"
+            ) from error
+        if not there:
             raise UserError(
                 f"model {name!r}: there is no config.json in this directory; give that of a checkpoint"
             )
@@ -75,16 +86,16 @@ def find(model: str | os.PathLike[str]) -> Path:
         raise UserError(f"model {name!r} is a file: give the directory of a checkpoint")
     choices = f"give {', '.join(PACKAGED)}, the directory of a checkpoint or a hub id (owner/name)"
     if name.count("/") != 1 or not all(name.split("/")) or name.startswith((".", "~")):
-        raise UserError(f"unknown model {name!r}: {choices}")
-    from skymoe.models.weight_files import fetch
-
+        raise UserError(f"unknown model {shown(name)!r}: {choices}")
     try:
         return fetch(name)
     except (
         Exception
     ) as error:  # the hub's errors have no common base: no network, no such model, no right to it
         reason = " ".join(str(error).split())[:120]
-        raise UserError(f"unknown model {name!r}: no such directory, and the hub says: {reason}") from None
+        raise UserError(
+            f"unknown model {shown(name)!r}: no such directory, and the hub says: {reason}"
+        ) from None
 
 
 def _kind(directory: Path) -> str:

@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
 from skymoe.errors import UserError
 
 from .promised import check_depth_in, check_promise, held
-from .weight_files import fetch, listed, one_line, shown
+from .weight_files import fetch, is_folder, listed, one_line, shown
 
 log = logging.getLogger(__name__)
 _FILES_ALONE: dict[str, Any] = {"trust_remote_code": False}
@@ -35,7 +35,7 @@ def read_config(model: str | Path) -> Any:
     Raises:
         UserError: what is read is no configuration: nested without end, of other types, of more layers than any has.
     """
-    if Path(model).is_dir():
+    if is_folder(model):
         check_depth_in(Path(model))
     with _in_one_line(f"{model}: config.json"):
         return AutoConfig.from_pretrained(model, **_FILES_ALONE)
@@ -109,7 +109,7 @@ def _finite(tensor: Tensor) -> bool:
 
 
 def _folder(model: str | Path) -> Path:
-    if Path(model).is_dir():
+    if is_folder(model):
         return Path(model)
     try:
         return fetch(str(model))

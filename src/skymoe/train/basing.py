@@ -10,6 +10,7 @@ from typing import Any
 from skymoe.errors import UserError
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeProcessor
 from skymoe.models.skymoe.upcycling import upcycle
+from skymoe.models.weight_files import is_folder
 from skymoe.models.whole_weights import read_config, read_processor
 
 from .checkpoints import save_whole
@@ -89,7 +90,7 @@ def base_config(model: str, key: str = "base.model") -> Any:
     Raises:
         UserError: there is none, or it can't be read.
     """
-    if not Path(model).is_dir() and (Path(model).exists() or model.count("/") != 1):
+    if not is_folder(model) and (Path(model).exists() or model.count("/") != 1):
         made_by = re.match(r"runs/([\w.-]+)/", model)
         remedy = f"`skymoe train recipes/{made_by[1]}.yaml` makes it, or " if made_by else ""
         raise UserError(
