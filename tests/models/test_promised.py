@@ -136,3 +136,19 @@ def test_a_processor_nested_without_end_is_told_in_a_line(folder: Path, name: st
     with pytest.raises(UserError, match=r"base.model: .*") as caught:
         basing._processor(str(folder))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("same", [True, False])
+def test_a_tied_head_with_numbers_of_its_own(tmp_path: Path, kind: Any, same: bool) -> None:
+    """Which of the two was meant, nobody can know; twice the same is what older libraries wrote."""
+    skymoe(tie_word_embeddings=True, text={"tie_word_embeddings": True}).save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    embedding = state["model.language_model.embed_tokens.weight"]
+    state["lm_head.weight"] = embedding.clone() if same else embedding + 1
+    save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    if same:
+        kind.from_pretrained(tmp_path)
+        return
+    with pytest.raises(UserError, match=r"tie_word_embeddings=true, but it holds lm_head.weight"):
+        kind.from_pretrained(tmp_path)

@@ -58,12 +58,15 @@ def held(folder: Path) -> Held:
     return Held(floats, packed, odd)
 
 
-def check_promise(kind: Any, folder: Path, config: Any, have: Held, *, fresh: bool) -> None:
+def check_promise(kind: Any, folder: Path, config: Any, have: Held, *, fresh: bool) -> frozenset[str]:
     """Refuse a checkpoint whose config.json tells of far more than its weights hold, or whose weights are no floats.
 
     Args:
         kind: the model's class or an Auto class, as for `from_pretrained`.
         fresh: whether new weights may be missing: then their number says nothing.
+
+    Returns:
+        The weights that config.json, in so many words, wants to be one with others.
 
     Raises:
         UserError: in one line, before memory is taken.
@@ -72,7 +75,7 @@ def check_promise(kind: Any, folder: Path, config: Any, have: Held, *, fresh: bo
     check_depth(config.to_dict(), folder)
     model = _without_memory(kind, config)
     if model is None:  # the library fails at the same place, and says why
-        return
+        return frozenset()
     if have.odd and not quantised:
         _check_types(model, folder, have.odd)
     need = sum(one.numel() for one in chain(model.parameters(), model.buffers()))
@@ -82,6 +85,14 @@ def check_promise(kind: Any, folder: Path, config: Any, have: Held, *, fresh: bo
             f"model {str(folder)!r} is not whole: its config.json tells of {need:,} numbers, its weights hold "
             f"{numbers:,}: fetch or save it again"
         )
+    return frozenset(getattr(model, "all_tied_weights_keys", ())) if _ties(folder) else frozenset()
+
+
+def _ties(folder: Path) -> bool:
+    """Whether config.json itself says so: defaults have changed from release to release of the library."""
+    config = _raw(folder)
+    parts = [config, config.get("text_config")] if isinstance(config, dict) else []
+    return any(part.get("tie_word_embeddings") is True for part in parts if isinstance(part, dict))
 
 
 def _check_types(model: nn.Module, folder: Path, odd: dict[str, str]) -> None:
@@ -111,11 +122,14 @@ def check_depth(config: Any, source: str | Path) -> None:
 
 def check_depth_in(folder: Path) -> None:
     """As `check_depth`, before the library makes lists as long; a file that can't be read is said by who reads it."""
+    check_depth(_raw(folder), folder)
+
+
+def _raw(folder: Path) -> Any:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError):
-        return
-    check_depth(config, folder)
+        return None
 
 
 def _depths(config: Any) -> Iterator[tuple[str, int]]:

@@ -123,8 +123,9 @@ def _whole(
     kind: Any, read: Callable[..., Any], model: Any, fresh: Sequence[str], *, complete: bool, **settings: Any
 ) -> Any:
     """`complete`: nothing may be left over."""
+    tied: frozenset[str] = frozenset()
     if Path(model).is_dir():  # before the library opens any file, and takes memory
-        _promised(kind, Path(model), settings.get("config"), bool(fresh))
+        tied = _promised(kind, Path(model), settings.get("config"), bool(fresh))
     settings |= {"use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
         with _unreported():
@@ -150,6 +151,10 @@ def _whole(
             wrong.append(odd)
         else:
             log.warning("%s: %s", model, odd)
+    if apart := tied - set(getattr(made, "all_tied_weights_keys", tied)):
+        wrong.append(
+            f"its config.json says tie_word_embeddings=true, but it holds {listed(apart)} with numbers of its own"
+        )
     wrong += [shown(" ".join(text.split())) for text in told["error_msgs"]]
     if wrong:
         raise UserError(f"model {str(model)!r} is not whole: {'; '.join(wrong)}: fetch or save it again")
@@ -157,7 +162,7 @@ def _whole(
     return made
 
 
-def _promised(kind: Any, folder: Path, config: Any, fresh: bool) -> None:
+def _promised(kind: Any, folder: Path, config: Any, fresh: bool) -> frozenset[str]:
     have = held(folder)
     if not isinstance(config, PreTrainedConfig):
         try:
@@ -165,8 +170,8 @@ def _promised(kind: Any, folder: Path, config: Any, fresh: bool) -> None:
         except (UserError, ImportError, MemoryError):
             raise
         except Exception:  # the library reads it again and says why, as its callers expect it
-            return
-    check_promise(kind, folder, config, have, fresh=fresh)
+            return frozenset()
+    return check_promise(kind, folder, config, have, fresh=fresh)
 
 
 def _stored(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
