@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 import skymoe
 from engine.tiny_model import build
-from skymoe.engine import probing
 from skymoe.errors import UserError
+from skymoe.models import trying
 
 TEMPLATE = "chat_template.jinja"
 
@@ -87,7 +87,7 @@ TEMPLATES = {
 
 @pytest.mark.parametrize(("text", "message"), TEMPLATES.values(), ids=TEMPLATES)
 def test_a_chat_template(folder: Path, text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "TEMPLATE_SECONDS", 0.2)
+    monkeypatch.setattr(trying, "TEMPLATE_SECONDS", 0.2)
     trace = sys.gettrace()
     (folder / TEMPLATE).write_text(text.replace("…", (folder / TEMPLATE).read_text()))
     refused(folder, message)
