@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +26,10 @@ from engine.tiny_model import build
 from models.damaged import FILES, LEFT_OVER, TENSORS, Damage, marker, save_sharded
 from skymoe.engine import SkyMoe, checkpoint
 from skymoe.errors import UserError
+from skymoe.models.skymoe.upcycling import upcycle
+from skymoe.models.whole_weights import read_config
 from skymoe.tasks import Query
+from skymoe.train.basing import base_config
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +175,63 @@ def test_a_hub_without_network_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_unknown_devices_and_dtypes_say_so(directory: Path, option: str, value: str) -> None:
     with pytest.raises(UserError, match=value):
         skymoe.load(directory, **{option: value})
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + "/b", "owner/\ud800", "a\0b"])
+def test_names_that_no_system_takes(name: str, tmp_path: Path) -> None:
+    reads: list[Callable[[], Any]] = [
+        lambda: skymoe.load(name),
+        lambda: read_config(name),
+        lambda: base_config(name),
+        lambda: upcycle(name, tmp_path / "out"),
+    ]
+    for read in reads:
+        with pytest.raises(UserError, match=r"cannot be looked up \(.*\): give the directory") as caught:
+            read()
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 400
+
+
+def test_the_home_of_nobody() -> None:
+    with pytest.raises(UserError, match="unknown model '~nosuchuser/x'"):
+        skymoe.load("~nosuchuser/x")
+
+
+@pytest.fixture
+def guarded(directory: Path) -> Iterator[Path]:
+    """A copy that may be seen but not read, as an ordinary user: for root, permissions are none."""
+    outside = Path(tempfile.mkdtemp())
+    outside.chmod(0o755)
+    copy = Path(shutil.copytree(directory, outside / "model"))
+    copy.chmod(0o755)
+    for file in copy.iterdir():
+        file.chmod(0o644)
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if os.name == "nt":
+        pytest.skip("Windows has other permissions")
+    yield copy
+    if root:
+        os.seteuid(0)
+    copy.chmod(0o755)
+    shutil.rmtree(outside)
+
+
+def as_a_user() -> None:
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+def test_weights_that_nobody_may_read(guarded: Path) -> None:
+    (guarded / "model.safetensors").chmod(0)
+    as_a_user()
+    with pytest.raises(UserError, match=r"model.safetensors can't be read \(Permission denied\)"):
+        skymoe.load(guarded)
+
+
+def test_a_folder_that_nobody_may_enter(guarded: Path) -> None:
+    guarded.chmod(0o600)
+    as_a_user()
+    for read in (skymoe.load, base_config, lambda folder: upcycle(folder, guarded.parent / "out")):
+        with pytest.raises(UserError, match=r"read \(.*(Permission denied|config.json)") as caught:
+            read(str(guarded))
+        assert "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ an integer, a box) are decoded under that form, so that they always parse. What 
     rows.py         sequences under decoding        search.py       greedy and beam search
     grammar.py      what may come next              labels.py       exact probabilities of closed lists
     answering.py    `SkyMoe`, the face of it all    routing.py      which experts fired
+    probing.py      a stranger's checkpoint tried
 
 Importing the package loads no PyTorch; using `load` or `SkyMoe` does.
 """

@@ -46,7 +46,12 @@ def load(model: str | os.PathLike[str] = "nano", device: str = "auto", dtype: st
     precision = _DTYPES["float32" if small else "bfloat16"] if dtype == "auto" else _DTYPES[dtype]
     with _quietly():
         loaded, processor = _read(directory, kind, precision)
-    return SkyMoe(loaded.to(where), processor, name=os.fspath(model))
+    if directory.parent == ASSETS:  # our own, and tested: nobody should wait for it
+        return SkyMoe(loaded.to(where), processor, name=os.fspath(model))
+    from skymoe.engine.probing import tried
+
+    # A large model on a CPU would read one question for as long as it was loaded.
+    return tried(loaded.to(where), processor, os.fspath(model), whole=small or where.type != "cpu")
 
 
 def find(model: str | os.PathLike[str]) -> Path:
@@ -59,9 +64,20 @@ def find(model: str | os.PathLike[str]) -> Path:
                 f"the packaged model {name!r} is missing from this installation: reinstall skymoe"
             )
         return directory
-    path = Path(name).expanduser()
-    if name and path.is_dir():
-        if not (path / "config.json").is_file():
+    from skymoe.models.weight_files import fetch, is_folder, shown
+
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:  # nobody of this name has a home here
+        path = Path(name)
+    if name and is_folder(path):
+        try:
+            there = (path / "config.json").is_file()
+        except OSError as error:
+            raise UserError(
+                f"model {name!r} can't be read ({error.strerror}): allow it, or give another directory"
+            ) from error
+        if not there:
             raise UserError(
                 f"model {name!r}: there is no config.json in this directory; give that of a checkpoint"
             )
@@ -70,23 +86,23 @@ def find(model: str | os.PathLike[str]) -> Path:
         raise UserError(f"model {name!r} is a file: give the directory of a checkpoint")
     choices = f"give {', '.join(PACKAGED)}, the directory of a checkpoint or a hub id (owner/name)"
     if name.count("/") != 1 or not all(name.split("/")) or name.startswith((".", "~")):
-        raise UserError(f"unknown model {name!r}: {choices}")
-    from skymoe.models.weight_files import fetch
-
+        raise UserError(f"unknown model {shown(name)!r}: {choices}")
     try:
         return fetch(name)
     except (
         Exception
     ) as error:  # the hub's errors have no common base: no network, no such model, no right to it
         reason = " ".join(str(error).split())[:120]
-        raise UserError(f"unknown model {name!r}: no such directory, and the hub says: {reason}") from None
+        raise UserError(
+            f"unknown model {shown(name)!r}: no such directory, and the hub says: {reason}"
+        ) from None
 
 
 def _kind(directory: Path) -> str:
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         kind = config.get("model_type")
-    except (ValueError, AttributeError, OSError) as error:
+    except (ValueError, AttributeError, OSError, RecursionError) as error:
         raise UserError(f"model {str(directory)!r}: config.json cannot be read ({error})") from None
     if kind not in KINDS:
         raise UserError(f"model {str(directory)!r} is of type {kind!r}: only {', '.join(KINDS)} can be read")

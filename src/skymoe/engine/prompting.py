@@ -57,10 +57,15 @@ class Prompter:
         """Tokens of a conversation that the model answers next.
 
         Raises:
-            UserError: where the question is longer than the model can read.
+            UserError: where the question is longer than the model can read, or the template leaves out the picture.
         """
         text = self._text(self._cleaned(messages), add_generation_prompt=True)
         tokens = self._tokens(text)
+        if self.image_id not in tokens:
+            raise UserError(
+                f"the model's chat template writes no {self.processor.image_token} for the picture: mend its "
+                "chat_template.jinja"
+            )
         cut = len(tokens) - tokens[::-1].index(self.image_id)
         prompt = Prompt(self._expanded(tokens[:cut]), tuple(tokens[cut:]), text)
         if len(prompt.tokens) > self.longest:
@@ -71,16 +76,22 @@ class Prompter:
         return prompt
 
     def answers(self, messages: Messages, texts: tuple[str, ...], stop: int) -> list[tuple[int, ...]]:
-        """For each text the tokens the model would have to say, the end token ``stop`` included."""
+        """For each text the tokens the model would have to say, the end token ``stop`` included.
+
+        Raises:
+            UserError: where the template writes the question otherwise when an answer follows.
+        """
         cleaned = self._cleaned(messages)
         asked = self._tokens(self._text(cleaned, add_generation_prompt=True))
         found = []
         for text in texts:
             turn = {"role": "assistant", "content": [{"type": "text", "text": self.plain(text)}]}
             full = self._tokens(self._text([*cleaned, turn], add_generation_prompt=False))
-            assert full[: len(asked)] == asked, (
-                "the chat template must render the question the same with an answer"
-            )
+            if full[: len(asked)] != asked:
+                raise UserError(
+                    "the model's chat template writes a question otherwise when an answer follows it: mend its "
+                    "chat_template.jinja, or ask freely"
+                )
             said = full[len(asked) :]
             said = said[: said.index(stop)] if stop in said else said
             found.append((*said, stop))

@@ -8,7 +8,9 @@ are pickled are never opened, because opening them can run code.
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,11 +72,17 @@ def open_weights(file: Path) -> Any:
     """`safetensors.safe_open` of a file, for `with`; its header and its length are checked.
 
     Raises:
-        UserError: it is cut off, or its header is none.
+        UserError: it is cut off, its header is none, or nobody may read it.
     """
     try:
         return safe_open(file, framework="pt")
     except (SafetensorError, OSError) as error:
+        try:  # safetensors takes a file that it may not read for one that is not there
+            file.open("rb").close()
+        except OSError as closed:
+            raise UserError(
+                f"{file} can't be read ({closed.strerror}): allow it, or fetch it again"
+            ) from error
         raise UserError(f"{file} is broken ({one_line(error)}): fetch it again") from error
 
 
@@ -102,6 +110,24 @@ def fetch(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+
+
+def is_folder(name: str | Path) -> bool:
+    """Whether there is a folder of this name.
+
+    Raises:
+        UserError: the system takes no such name, or lets nobody look there.
+    """
+    try:
+        return stat.S_ISDIR(os.stat(name).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise UserError(
+            f"model {shown(name)} cannot be looked up ({reason}): give the directory of a checkpoint or a hub id "
+            "(owner/name)"
+        ) from error
 
 
 def shown(name: object) -> str:

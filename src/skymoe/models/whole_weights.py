@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoProcessor
+from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
 
 from skymoe.errors import UserError
 
-from .weight_files import fetch, listed, one_line, shown, tensors
+from .promised import check_depth_in, check_promise, held
+from .weight_files import fetch, is_folder, listed, one_line, shown
 
 log = logging.getLogger(__name__)
 _FILES_ALONE: dict[str, Any] = {"trust_remote_code": False}
@@ -29,13 +30,21 @@ _OWN_JUDGEMENT = (
 
 
 def read_config(model: str | Path) -> Any:
-    """The configuration of a folder or hub id; raises what Transformers raises."""
-    return AutoConfig.from_pretrained(model, **_FILES_ALONE)
+    """The configuration of a folder or hub id; raises what Transformers raises for files that are missing or no JSON.
+
+    Raises:
+        UserError: what is read is no configuration: nested without end, of other types, of more layers than any has.
+    """
+    if is_folder(model):
+        check_depth_in(Path(model))
+    with _in_one_line(f"{model}: config.json"):
+        return AutoConfig.from_pretrained(model, **_FILES_ALONE)
 
 
 def read_processor(model: str | Path, kind: Any = AutoProcessor, **settings: Any) -> Any:
-    """The processor (or tokenizer, by `kind`) of a folder or hub id; raises what Transformers raises."""
-    return kind.from_pretrained(model, **_FILES_ALONE, **settings)
+    """The processor (or tokenizer, by `kind`) of a folder or hub id; raises as `read_config`."""
+    with _in_one_line(f"{model}: its tokenizer or picture settings"):
+        return kind.from_pretrained(model, **_FILES_ALONE, **settings)
 
 
 def read_model(kind: Any, model: str | Path, *, fresh: Sequence[str] = (), **settings: Any) -> Any:
@@ -50,7 +59,7 @@ def read_model(kind: Any, model: str | Path, *, fresh: Sequence[str] = (), **set
         UserError: in one line, for weights that are not whole, not finite, pickled, or not where they should be.
     """
     folder = _folder(model)
-    return _whole(kind.from_pretrained, folder, fresh, complete=True, **_FILES_ALONE, **settings)
+    return _whole(kind, kind.from_pretrained, folder, fresh, complete=True, **_FILES_ALONE, **settings)
 
 
 class ReadWhole:
@@ -67,7 +76,9 @@ class ReadWhole:
         settings.setdefault("use_safetensors", True)
         if inputs or not settings["use_safetensors"] or any(settings.get(key) for key in _OWN_JUDGEMENT):
             return above.from_pretrained(pretrained_model_name_or_path, *inputs, **settings)
-        return _whole(above.from_pretrained, pretrained_model_name_or_path, (), complete=False, **settings)
+        return _whole(
+            cls, above.from_pretrained, pretrained_model_name_or_path, (), complete=False, **settings
+        )
 
 
 def check_finite(named: Iterable[tuple[str, Tensor]], source: str | Path) -> None:
@@ -98,7 +109,7 @@ def _finite(tensor: Tensor) -> bool:
 
 
 def _folder(model: str | Path) -> Path:
-    if Path(model).is_dir():
+    if is_folder(model):
         return Path(model)
     try:
         return fetch(str(model))
@@ -109,12 +120,12 @@ def _folder(model: str | Path) -> Path:
 
 
 def _whole(
-    read: Callable[..., Any], model: Any, fresh: Sequence[str], *, complete: bool, **settings: Any
+    kind: Any, read: Callable[..., Any], model: Any, fresh: Sequence[str], *, complete: bool, **settings: Any
 ) -> Any:
     """`complete`: nothing may be left over."""
-    if Path(model).is_dir():
-        for _ in tensors(Path(model)):  # before the library opens any file
-            pass
+    tied: frozenset[str] = frozenset()
+    if Path(model).is_dir():  # before the library opens any file, and takes memory
+        tied = _promised(kind, Path(model), settings.get("config"), bool(fresh))
     settings |= {"use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
         with _unreported():
@@ -140,6 +151,10 @@ def _whole(
             wrong.append(odd)
         else:
             log.warning("%s: %s", model, odd)
+    if apart := tied - set(getattr(made, "all_tied_weights_keys", tied)):
+        wrong.append(
+            f"its config.json says tie_word_embeddings=true, but it holds {listed(apart)} with numbers of its own"
+        )
     wrong += [shown(" ".join(text.split())) for text in told["error_msgs"]]
     if wrong:
         raise UserError(f"model {str(model)!r} is not whole: {'; '.join(wrong)}: fetch or save it again")
@@ -147,11 +162,34 @@ def _whole(
     return made
 
 
+def _promised(kind: Any, folder: Path, config: Any, fresh: bool) -> frozenset[str]:
+    have = held(folder)
+    if not isinstance(config, PreTrainedConfig):
+        try:
+            config = read_config(config or folder)
+        except (UserError, ImportError, MemoryError):
+            raise
+        except Exception:  # the library reads it again and says why, as its callers expect it
+            return frozenset()
+    return check_promise(kind, folder, config, have, fresh=fresh)
+
+
 def _stored(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Parameters, tied ones once, and the buffers that are saved with them."""
     yield from model.named_parameters()
     saved = model.state_dict().keys()
     yield from ((name, buffer) for name, buffer in model.named_buffers() if name in saved)
+
+
+@contextmanager
+def _in_one_line(what: str) -> Iterator[None]:
+    """What nobody expects of a file that is no JSON: brackets without end, an object where a word should be."""
+    try:
+        yield
+    except (ValueError, KeyError, OSError, TypeError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise UserError(f"{what} cannot be read ({one_line(error)}): fetch it again") from error
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 from skymoe.errors import UserError
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeProcessor
 from skymoe.models.skymoe.upcycling import upcycle
+from skymoe.models.trying import part, try_processor
+from skymoe.models.weight_files import is_folder
 from skymoe.models.whole_weights import read_config, read_processor
 
 from .checkpoints import save_whole
@@ -53,10 +55,10 @@ def open_base(base: Base, output: Path) -> tuple[str, SkyMoeProcessor]:
 
 
 def check_stages(recipe: Recipe) -> None:
-    """What the stages say must be possible with the base. Its configuration is read, nothing else.
+    """What the stages say must be possible with the base. Its configuration and processor are read, no weights.
 
     Raises:
-        UserError: it is not, naming the key; or there is no such base.
+        UserError: it is not, naming the key; or there is no such base, or it could read no question on a picture.
     """
     if recipe.base is None:
         return
@@ -76,6 +78,15 @@ def check_stages(recipe: Recipe) -> None:
             check_limits(stages, text.num_hidden_layers, text.hidden_size, tower, new)
     except ValueError as error:
         raise UserError(str(error)) from None
+    if recipe.base.decoder is None and config.model_type in ("llava", SkyMoeConfig.model_type):
+        name = folder_of(recipe.base.model)
+        processor = _any_processor(name)
+        set_template(processor, recipe.base.template)
+        try_processor(processor, config, text.vocab_size, f"base.model {name!r}")
+        if config.model_type == SkyMoeConfig.model_type:
+            with part(f"base.model {name!r}", "picture settings", "mend processor_config.json"):
+                if (tokens := processor.image_seq_length) < 1:
+                    raise ValueError(f"a picture takes {tokens} tokens")
 
 
 def folder_of(model: str) -> str:
@@ -89,7 +100,7 @@ def base_config(model: str, key: str = "base.model") -> Any:
     Raises:
         UserError: there is none, or it can't be read.
     """
-    if not Path(model).is_dir() and (Path(model).exists() or model.count("/") != 1):
+    if not is_folder(model) and (Path(model).exists() or model.count("/") != 1):
         made_by = re.match(r"runs/([\w.-]+)/", model)
         remedy = f"`skymoe train recipes/{made_by[1]}.yaml` makes it, or " if made_by else ""
         raise UserError(
@@ -102,14 +113,18 @@ def base_config(model: str, key: str = "base.model") -> Any:
         raise UserError(f"{key}: {model!r} can't be read ({reason})") from error
 
 
-def _processor(model: str) -> SkyMoeProcessor:
+def _any_processor(model: str) -> Any:
     try:
-        processor = read_processor(model)
+        return read_processor(model)
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
             f"base.model: {model!r} has no processor ({reason}): put its tokenizer and picture settings beside it"
         ) from error
+
+
+def _processor(model: str) -> SkyMoeProcessor:
+    processor = _any_processor(model)
     if not isinstance(processor, SkyMoeProcessor):
         raise UserError(
             f"base.model: {model!r} has a {type(processor).__name__}, not the processor of a SkyMoE"

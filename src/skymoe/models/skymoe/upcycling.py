@@ -18,7 +18,7 @@ import torch
 from skymoe.errors import UserError
 
 from ..fitness import tower_refusal
-from ..weight_files import fetch
+from ..weight_files import fetch, is_folder
 from ..whole_weights import read_config, read_processor
 from .configuration_skymoe import SkyMoeConfig
 from .conversion import MOE_WEIGHT, TOWERS, plan_tensors, tokens_before_patches
@@ -158,7 +158,7 @@ def upcycle(
 
 def _local(base: str | Path) -> Path:
     """The directory of `base`; a hub id is fetched (safetensors, configuration and processor files alone)."""
-    if Path(base).is_dir():
+    if is_folder(base):
         return Path(base)
     if Path(base).exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(base)):
         raise UserError(
@@ -175,7 +175,11 @@ def _local(base: str | Path) -> Path:
 
 
 def _dense_config(folder: Path) -> Any:
-    if not (folder / "config.json").is_file():
+    try:
+        there = (folder / "config.json").is_file()
+    except OSError as error:
+        raise UserError(f"{folder / 'config.json'} cannot be read ({error.strerror})") from error
+    if not there:
         adapter = (folder / "adapter_config.json").is_file()
         remedy = "merge the LoRA adapter into its model first" if adapter else "give a whole checkpoint"
         raise UserError(f"{folder} has no config.json: {remedy}")
