@@ -25,8 +25,10 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 
 
 @contextmanager
-def whole(folder: Path, partial: Path | None = None) -> Iterator[Path]:
+def whole(folder: Path, partial: Path | None = None, *, new: bool = False) -> Iterator[Path]:
     """A folder to write into, `partial`, that takes its place as `folder` when the block ends without an error.
+
+    With `new` no model is to be there: one that is was written by somebody else, and stays.
 
     Raises:
         UserError: what stood in the way of writing, such as a full disk; nothing is left of it.
@@ -39,6 +41,10 @@ def whole(folder: Path, partial: Path | None = None) -> Iterator[Path]:
         for file in sorted(path for path in partial.rglob("*") if path.is_file()):
             _to_disk(file)
         _to_disk(partial)
+        if new and finished(folder):
+            raise UserError(
+                f"{folder} was written by another run meanwhile, and is kept: delete it, or choose another output"
+            )
         if folder.exists():  # a damaged one, which this one is in place of
             _delete(folder)
         partial.rename(folder)
@@ -111,9 +117,14 @@ def sweep(folder: Path) -> None:
 
 
 def save_whole(folder: Path, write: Callable[[Path], Any]) -> None:
-    """`write(partial)` with `whole`."""
-    with whole(folder) as partial:
+    """`write(partial)` with `whole`, in place of no other model."""
+    with whole(folder, new=True) as partial:
         write(partial)
+
+
+def finished(model: Path) -> bool:
+    """Whether a model lies in this folder; a folder that somebody emptied is none."""
+    return (model / "config.json").is_file()
 
 
 def replace_file(path: Path, text: str) -> None:
