@@ -7,6 +7,7 @@ size belong to it; what the disk lost after all is found before it is loaded.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -21,6 +22,8 @@ from skymoe.errors import UserError
 
 log = logging.getLogger(__name__)
 LIST = "checkpoint.json"
+_UNSAID = "a file could not be written"
+_FULL = (*map(os.strerror, (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)), _UNSAID)
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
@@ -51,13 +54,14 @@ def whole(folder: Path, partial: Path | None = None, *, new: bool = False) -> It
         _to_disk(folder.parent)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if (reason := _disk_trouble(error)) is not None:
-            there = next(place for place in folder.absolute().parents if place.is_dir())
-            free = shutil.disk_usage(there).free
-            raise UserError(
-                f"{folder} could not be written ({reason}; {free / 1e9:.1f} GB free): make room and run the command "
-                "again, it continues from the last whole checkpoint"
-            ) from error
+        if not isinstance(error, UserError) and (reason := _disk_trouble(error)) is not None:
+            if reason in _FULL:
+                there = next(place for place in folder.absolute().parents if place.is_dir())
+                raise UserError(
+                    f"{folder} could not be written ({reason}; {room(shutil.disk_usage(there).free)} free): make room "
+                    "and run the command again, it continues from the last whole checkpoint"
+                ) from error
+            raise UserError(f"{folder} could not be written ({reason}): choose another output") from error
         raise
 
 
@@ -84,6 +88,11 @@ def last_whole(folder: Path, **must: Any) -> Path | None:
                 )
         return path
     return None
+
+
+def room(size: int) -> str:
+    """Bytes in words: `1.5 GB`, `20.0 MB`."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def step_of(checkpoint: Path) -> int:
@@ -166,11 +175,7 @@ def _disk_trouble(error: BaseException) -> str | None:
     told = re.search(r"No space left on device|File too large|Disk quota exceeded", text)
     if told:
         return told[0]
-    return (
-        "a file could not be written"
-        if re.search(r"file write failed|PytorchStreamWriter|unexpected pos", text)
-        else None
-    )
+    return _UNSAID if re.search(r"file write failed|PytorchStreamWriter|unexpected pos", text) else None
 
 
 def _to_disk(path: Path) -> None:
