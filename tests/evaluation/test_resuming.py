@@ -45,7 +45,9 @@ def test_a_second_process_in_the_folder_is_refused(miniatures: Path, tmp_path: P
             assert holder.stdout
             holder.stdout.readline()
             engine = ByPixels()
-            with pytest.raises(Unwritable, match=r"being written by another run: wait .* or another --out"):
+            with pytest.raises(
+                Unwritable, match=r"being written by another run: wait .* or give another --out"
+            ):
                 judge(engine, MODEL, CHOSEN, tmp_path, root=miniatures)  # type: ignore[operator]
             assert engine.calls == []
         finally:
@@ -90,7 +92,7 @@ def test_settings_that_say_nothing_are_one_line(miniatures: Path, tmp_path: Path
     whole = evaluate(ByPixels(), MODEL, CHOSEN, tmp_path, PLAIN, root=miniatures)
     note = tmp_path / NAME / "predictions.settings.json"
     note.write_text(content)
-    with pytest.raises(MadeOtherwise, match="delete it to start over, or another --out") as caught:
+    with pytest.raises(MadeOtherwise, match="delete it to start over, or give another --out") as caught:
         evaluate(ByPixels(), MODEL, CHOSEN, tmp_path, PLAIN, root=miniatures)
     assert "\n" not in str(caught.value)
     assert str(note) in str(caught.value)
@@ -137,7 +139,7 @@ def test_what_cannot_be_written_is_one_line(miniatures: Path, tmp_path: Path) ->
     for name in ("file", "file/below", "n" * 300, "report", "part", "lines", "note", "bench"):
         for judge in (evaluate, audit) if name.startswith(("file", "bench")) else (evaluate,):
             with pytest.raises(
-                Unwritable, match=r"cannot be written \([A-Z][\w ]+\): another --out"
+                Unwritable, match=r"cannot be written \([A-Z][\w ]+\): give another --out"
             ) as caught:
                 judge(ByPixels(), MODEL, CHOSEN, tmp_path / name, root=miniatures)
             assert "\n" not in str(caught.value)

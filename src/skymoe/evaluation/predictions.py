@@ -26,7 +26,7 @@ from skymoe.pictures import open_sample
 from skymoe.tasks import Query
 
 log = logging.getLogger(__name__)
-OTHER = "another --out"
+OTHER = "give another --out"
 # What of the settings was not always kept, and what a warning calls it; of `questions` the digest was.
 ADDED = {"pictures": "pictures", "dtype": "precisions", "questions": None}
 See = Callable[[Image.Image], Image.Image]
@@ -203,7 +203,9 @@ def _claim(path: Path, settings: dict[str, Any]) -> None:
             was, now = before.get(name), settings.get(name)
             if was != now and not (name == "model" and same_weights(was, now)):
                 made = _difference(name, before, settings)
-                raise MadeOtherwise(f"{path} was made with {made}: give --fresh to start over, or {OTHER}")
+                raise MadeOtherwise(
+                    f"{path} was made with {made}: give --fresh to start over, or another --out"
+                )
         if not unknown:
             return
     else:

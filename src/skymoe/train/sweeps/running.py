@@ -272,16 +272,21 @@ def _weights(start: str | None) -> str | None:
 
 def _same_as_before(run: Run, start: str | None, weights: str | None) -> None:
     """A folder holds one run; another recipe, or another start, would silently be tabled under its name."""
-    try:
-        before = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    record, remedy = run.folder / RECORD, f"choose another output, or delete {run.folder}"
+    if not record.is_file():
         return
-    remedy = f"put it back, choose another output, or delete {run.folder}"
-    was, now = (bearing(one) for one in (before["recipe"], json.loads(json.dumps(run.recipe))))
+    try:
+        before = json.loads(record.read_text(encoding="utf-8"))
+        was, begun_with = bearing(before["recipe"]), before["start"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{record} can't be read or is no record of a run: {remedy}") from error
+    now = bearing(json.loads(json.dumps(run.recipe)))
     if (found := difference("", was, now, now)) is not None:
-        raise UserError(f"{run.text} was made with {found}: {remedy}")
-    if start is not None and Path(start).is_dir() and before["start"] != weights:
-        raise UserError(f"{run.text} started from another model than what is now in {start}: {remedy}")
+        raise UserError(f"{run.text} was made with {found}: put it back, {remedy}")
+    if start is not None and Path(start).is_dir() and begun_with != weights:
+        raise UserError(
+            f"{run.text} started from another model than what is now in {start}: put it back, {remedy}"
+        )
 
 
 def _clock(seconds: float) -> str:
