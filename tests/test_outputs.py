@@ -65,6 +65,18 @@ def test_within_a_process_it_is_held_once_and_given_back(tmp_path: Path) -> None
         pass
 
 
+def test_a_refusal_within_the_process_does_not_let_others_in(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from skymoe.outputs import alone_in\n"
+    code += "with alone_in(Path(sys.argv[1])): print('in')"
+    with alone_in(tmp_path):
+        refused(tmp_path, "being written by another run")
+        other = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+    assert "being written by another run" in other.stderr
+    assert other.stdout == ""
+
+
 def test_what_cannot_be_a_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")

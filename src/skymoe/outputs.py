@@ -51,12 +51,17 @@ def alone_in(folder: Path, remedy: str = "choose another output") -> Iterator[No
     """
     with writing(folder, remedy):
         folder.mkdir(parents=True, exist_ok=True)
-        name = os.path.realpath(folder)
+    name = os.path.realpath(folder)
+    taken = Unwritable(f"{folder} is being written by another run: wait until it ends, or {remedy}")
+    # The system's lock is between processes alone, and whoever opens and closes the file within one gives it back.
+    if name in _held:
+        raise taken
+    with writing(folder, remedy):
         file = (folder / LOCK).open("ab")
     with file:
-        if name in _held or not _lock(file):
-            raise Unwritable(f"{folder} is being written by another run: wait until it ends, or {remedy}")
-        _held.add(name)  # the system's lock is between processes alone
+        if not _lock(file):
+            raise taken
+        _held.add(name)
         try:
             yield
         finally:
