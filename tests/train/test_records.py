@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_base import recipe, write_samples
 from transformers import TrainerCallback
@@ -222,3 +223,16 @@ def test_a_setting_that_was_unknown_then_counts_when_it_is_said() -> None:
     was, now = {"steps": 1}, {"steps": 1, "new": 0}
     assert difference("stages.0", was, now, {"steps": 1}) is None
     assert difference("stages.0", was, {**now, "new": 2}, {"new": 2}) == "stages.0.new None, not 2"
+
+
+def test_another_picture_of_the_same_size_is_noticed(tiny: Path, tmp_path: Path) -> None:
+    samples = Path(shutil.copytree(tiny / "samples", tmp_path / "samples"))
+    given = recipe(tmp_path / "run", tiny / "llava", samples, STAGE1)
+    Training(given).run()
+    picture = samples / "pictures" / "0.png"
+    before = picture.read_bytes()
+    Image.new("RGB", (96, 96), (255, 0, 0)).save(picture)
+    picture.write_bytes(picture.read_bytes().ljust(len(before), b"\0"))
+    refused(given, r"from another data\.sources\.0 \(8 items, content \w+, now 8 items, content \w+\)")
+    picture.write_bytes(before)
+    Training(given).run()

@@ -22,6 +22,7 @@ from tiny_base import recipe
 from skymoe.errors import UserError
 from skymoe.evaluation.predictions import read_predictions
 from skymoe.evaluation.scoring import score_records
+from skymoe.outputs import alone_in
 from skymoe.train.sweeps.running import Running
 from skymoe.train.sweeps.settings import load_sweep
 
@@ -258,3 +259,25 @@ def test_data_that_are_not_there_are_missed_before_anything_is_trained(
     with pytest.raises(UserError, match="the data of ucm-scenes are not there"):
         Running(load_sweep(file, [f"output={tmp_path / 'out'}"])).run()
     assert not (tmp_path / "out").exists()
+
+
+def test_one_process_at_a_time_runs_a_sweep(file: Path, tmp_path: Path) -> None:
+    running = Running(load_sweep(file, [f"output={tmp_path}"]))
+    with alone_in(tmp_path), pytest.raises(UserError, match="is being written by another run: wait"):
+        running.run()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[" * 100_000, '{"recipe": []}', '{"recipe": {}}'])
+def test_what_is_no_record_of_a_run_is_one_line(
+    file: Path, finished: tuple[Running, list[str], dict[Path, int]], content: str
+) -> None:
+    record = finished[0].runs[0].folder / "run.json"
+    kept = record.read_text()
+    record.write_text(content)
+    with pytest.raises(
+        UserError, match=r"run\.json can't be read .*: choose another output, or delete"
+    ) as caught:
+        Running(load_sweep(file)).run()
+    assert "\n" not in str(caught.value)
+    record.write_text(kept)

@@ -52,11 +52,12 @@ def train(
 
     loaded = load_recipe(recipe, overrides)
     if show:
+        from skymoe.train.checkpoints import finished
         from skymoe.train.records import Records
 
         Records(loaded).check()
         for stage in loaded.stages:
-            done = (loaded.output / stage.name / "model").is_dir()
+            done = finished(loaded.output / stage.name / "model")
             long = f"{stage.steps:,} steps" if stage.steps is not None else f"{stage.epochs:g} epochs"
             typer.echo(
                 f"{'done' if done else 'to do':8}{stage.name} ({stage.kind}, {long} of {stage.batch_size})"

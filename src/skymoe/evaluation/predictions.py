@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from PIL import Image
 
@@ -20,10 +21,14 @@ from skymoe.answer import Answer
 from skymoe.errors import UserError
 from skymoe.evaluation.benchmarks import Item
 from skymoe.identity import content
+from skymoe.outputs import writing
 from skymoe.pictures import open_sample
 from skymoe.tasks import Query
 
 log = logging.getLogger(__name__)
+OTHER = "give another --out"
+# What of the settings was not always kept, and what a warning calls it; of `questions` the digest was.
+ADDED = {"pictures": "pictures", "dtype": "precisions", "questions": None}
 See = Callable[[Image.Image], Image.Image]
 
 
@@ -85,14 +90,16 @@ def predict(
     settings = {**settings, "constrained": constrained, "num_beams": num_beams, "batch_size": batch_size}
     if hasattr(engine, "settings"):
         settings["engine"] = engine.settings
-    settings |= {"items": _digest(items), "pictures": _pictures(items)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _claim(path, settings)
-    plan = list(batches(items, batch_size))
-    lines, size = _kept(path, plan)
+    elif (dtype := getattr(getattr(engine, "model", None), "dtype", None)) is not None:
+        settings["dtype"] = str(dtype).removeprefix("torch.")
+    settings |= {"questions": len(items), "items": _digest(items), "pictures": _pictures(items)}
+    with writing(path, OTHER):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _claim(path, settings)
+        plan = list(batches(items, batch_size))
+        lines, size = _kept(path, plan)
     advance(len(lines))
-    with path.open("ab") as file:
-        file.truncate(size)
+    with _opened(path, size) as file:
         first = _whole_batches(plan, len(lines))
         for batch in plan[first:]:
             # Pictures first: each is opened once, and the engine recognises it in all of its questions.
@@ -105,17 +112,66 @@ def predict(
                 num_beams=num_beams,
             )
             records = [_line(item, answer, engine) for item, answer in zip(batch, answers, strict=True)]
-            file.write("".join(_dump(record) for record in records).encode())
-            file.flush()
+            with writing(path, OTHER):
+                file.write("".join(_dump(record) for record in records).encode())
+                file.flush()
             lines += records
             advance(len(records))
     return lines
 
 
 def read_predictions(path: Path) -> list[dict[str, Any]]:
-    """The lines of a complete predictions file."""
-    with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    """The lines of a complete predictions file.
+
+    Raises:
+        UserError: a line is none of a question's, or a question has two.
+        OSError: the file can't be read.
+    """
+    lines: list[dict[str, Any]] = []
+    known: set[str] = set()
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        record = _read(line + b"\n")
+        if record is None:
+            raise UserError(f"{path}: line {number} holds no answer to a question: evaluate again")
+        if record["id"] in known:
+            raise UserError(f"{path}: {record['id']!r} is answered twice: evaluate again with --fresh")
+        known.add(record["id"])
+        lines.append(record)
+    return lines
+
+
+@contextmanager
+def _opened(path: Path, size: int) -> Iterator[BinaryIO]:
+    """The file, to be continued after its first `size` bytes."""
+    with writing(path, OTHER):
+        file = path.open("ab")
+    with file:
+        file.truncate(size)
+        yield file
+
+
+def same_weights(before: Any, now: Any) -> bool:
+    """Whether two notes on a model are of the same: a copy in a folder of another name is."""
+    notes = [one.get("weights", one) if isinstance(one, dict) else one for one in (before, now)]
+    return bool(notes[0] == notes[1])
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """How predictions were made, as it is kept beside them.
+
+    Raises:
+        MadeOtherwise: the note can't be read.
+    """
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no JSON"
+        raise MadeOtherwise(
+            f"{path} can't be read ({reason}): delete it to start over, or {OTHER}"
+        ) from error
+    if not isinstance(note, dict):
+        raise MadeOtherwise(f"{path} holds no settings: delete it to start over, or {OTHER}")
+    return note
 
 
 def _line(item: Item, answer: Answer, engine: Engine) -> dict[str, Any]:
@@ -139,27 +195,38 @@ def _claim(path: Path, settings: dict[str, Any]) -> None:
     """Note how the predictions are made; refuse to mix them with others."""
     note = path.with_suffix(".settings.json")
     if note.is_file() and path.is_file():
-        before = json.loads(note.read_text(encoding="utf-8"))
-        known = "pictures" in before
-        if not known:
-            log.warning("%s was begun before pictures were compared: taken to be of those there now", path)
-            before["pictures"] = settings["pictures"]
-        for name in sorted({*before, *settings}):
+        before = read_note(note)
+        unknown = [name for name in ADDED if name in settings and name not in before]
+        if told := [called for name in unknown if (called := ADDED[name]) is not None]:
+            log.warning("%s was begun before %s were compared: taken to be as now", path, " and ".join(told))
+        for name in sorted({*before, *settings}.difference(unknown)):
             was, now = before.get(name), settings.get(name)
-            if was != now:
-                made = f"{name} {was!r}, not {now!r}"
-                if name == "pictures":
-                    made = f"other pictures (content {was}, now {now})"
+            if was != now and not (name == "model" and same_weights(was, now)):
+                made = _difference(name, before, settings)
                 raise MadeOtherwise(
                     f"{path} was made with {made}: give --fresh to start over, or another --out"
                 )
-        if known:
+        if not unknown:
             return
     else:
         path.unlink(missing_ok=True)
     part = note.with_suffix(".part")
     part.write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     part.replace(note)
+
+
+def _difference(name: str, before: dict[str, Any], now: dict[str, Any]) -> str:
+    if name == "pictures":
+        return f"other pictures (content {before[name]}, now {now[name]})"
+    if name == "items":
+        numbers = [f"{one['questions']:,}" for one in (before, now) if isinstance(one.get("questions"), int)]
+        told = (
+            f" ({numbers[0]}, now {numbers[1]})"
+            if len(set(numbers)) == 2
+            else ": other ids, words or references"
+        )
+        return f"other questions{told}"
+    return f"{name} {before.get(name)!r}, not {now.get(name)!r}"
 
 
 def _kept(path: Path, plan: Sequence[Sequence[Item]]) -> tuple[list[dict[str, Any]], int]:
@@ -183,9 +250,11 @@ def _read(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        return json.loads(line)
-    except ValueError:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
         return None
+    whole = isinstance(record, dict) and all(isinstance(record.get(key), str) for key in ("id", "prediction"))
+    return record if whole else None
 
 
 def _whole_batches(plan: Sequence[Sequence[Item]], records: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -18,8 +17,17 @@ from skymoe.evaluation.baselines import CONSTANTS, constant_metrics, mean_colour
 from skymoe.evaluation.benchmarks import Benchmark, Item, pictures
 from skymoe.evaluation.metrics.ptb import java
 from skymoe.evaluation.notations import notation_of
-from skymoe.evaluation.predictions import Engine, EngineLost, MadeOtherwise, predict
+from skymoe.evaluation.predictions import (
+    OTHER,
+    Engine,
+    EngineLost,
+    MadeOtherwise,
+    predict,
+    read_note,
+    same_weights,
+)
 from skymoe.evaluation.scoring import Score, require, score_records
+from skymoe.outputs import Unwritable, alone_in, writing
 
 EXPLAINED = {
     "classify": "the question named the list of scenes (--explain), an easier task than the plain question",
@@ -81,7 +89,23 @@ def evaluate(
     Raises:
         MadeOtherwise: ``out`` holds predictions of another model, of pictures that have changed, or of other settings.
         EngineLost: the model stops answering; the same call continues.
+        Unwritable: ``out`` cannot be written, or another run is writing it.
     """
+    with alone_in(out, OTHER):
+        return _evaluate(engine, model, benchmarks, out, settings, root, fresh, watch, trained_on)
+
+
+def _evaluate(
+    engine: Engine,
+    model: dict[str, str],
+    benchmarks: Sequence[Benchmark],
+    out: Path,
+    settings: Settings,
+    root: str | os.PathLike[str] | None,
+    fresh: bool,
+    watch: Watch,
+    trained_on: Sequence[str] | None,
+) -> dict[str, Any]:
     _same_model(model, out, [one.name for one in benchmarks] if fresh else [])
     results: dict[str, Any] = {}
     skipped: dict[str, str] = {}
@@ -95,12 +119,13 @@ def evaluate(
     for benchmark in benchmarks:
         try:
             results[benchmark.name] = _one(engine, model, benchmark, out, settings, root, fresh, watch)
-        except (EngineLost, MadeOtherwise):
+        except (EngineLost, MadeOtherwise, Unwritable):
             raise
         except UserError as error:
             skipped[benchmark.name] = str(error)
         # After every benchmark: a run that is stopped leaves what it has.
-        report.write(found, out)
+        with writing(out, OTHER):
+            report.write(found, out)
     return found
 
 
@@ -110,9 +135,11 @@ def _same_model(model: dict[str, str], out: Path, thrown_away: Sequence[str]) ->
         name = note.parent.name
         if name in thrown_away or not (note.parent / "predictions.jsonl").is_file():
             continue
-        before = json.loads(note.read_text(encoding="utf-8")).get("model")
-        if before != model:
-            was, now = (" ".join(one.values()) if isinstance(one, dict) else one for one in (before, model))
+        before = read_note(note).get("model")
+        if not same_weights(before, model):
+            was, now = (
+                " ".join(map(str, one.values())) if isinstance(one, dict) else one for one in (before, model)
+            )
             remedy = f"delete {note.parent}" if thrown_away else "give --fresh to start over"
             raise MadeOtherwise(
                 f"{out} holds answers of {was} to {name}, the model is now {now}: {remedy}, or another --out"
@@ -129,13 +156,14 @@ def prepare(
 ) -> tuple[list[Item], Path]:
     """The questions of a benchmark and its folder in ``out``, with their ids written there.
 
-    Raises UserError where the data or a metric's package are not there.
+    Raises UserError where the data or a metric's package are not there, Unwritable where ``out`` can't be written.
     """
     require(benchmark.task)
     items = benchmark.items(split, root=root, limit=limit, seed=seed)
     folder = out / benchmark.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ids.txt").write_text("".join(f"{item.id}\n" for item in items), encoding="utf-8")
+    with writing(folder, OTHER):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ids.txt").write_text("".join(f"{item.id}\n" for item in items), encoding="utf-8")
     return items, folder
 
 

@@ -7,6 +7,7 @@ size belong to it; what the disk lost after all is found before it is loaded.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -21,12 +22,16 @@ from skymoe.errors import UserError
 
 log = logging.getLogger(__name__)
 LIST = "checkpoint.json"
+_UNSAID = "a file could not be written"
+_FULL = (*map(os.strerror, (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)), _UNSAID)
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
 @contextmanager
-def whole(folder: Path, partial: Path | None = None) -> Iterator[Path]:
+def whole(folder: Path, partial: Path | None = None, *, new: bool = False) -> Iterator[Path]:
     """A folder to write into, `partial`, that takes its place as `folder` when the block ends without an error.
+
+    With `new` no model is to be there: one that is was written by somebody else, and stays.
 
     Raises:
         UserError: what stood in the way of writing, such as a full disk; nothing is left of it.
@@ -39,19 +44,24 @@ def whole(folder: Path, partial: Path | None = None) -> Iterator[Path]:
         for file in sorted(path for path in partial.rglob("*") if path.is_file()):
             _to_disk(file)
         _to_disk(partial)
+        if new and finished(folder):
+            raise UserError(
+                f"{folder} was written by another run meanwhile, and is kept: delete it, or choose another output"
+            )
         if folder.exists():  # a damaged one, which this one is in place of
             _delete(folder)
         partial.rename(folder)
         _to_disk(folder.parent)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if (reason := _disk_trouble(error)) is not None:
-            there = next(place for place in folder.absolute().parents if place.is_dir())
-            free = shutil.disk_usage(there).free
-            raise UserError(
-                f"{folder} could not be written ({reason}; {free / 1e9:.1f} GB free): make room and run the command "
-                "again, it continues from the last whole checkpoint"
-            ) from error
+        if not isinstance(error, UserError) and (reason := _disk_trouble(error)) is not None:
+            if reason in _FULL:
+                there = next(place for place in folder.absolute().parents if place.is_dir())
+                raise UserError(
+                    f"{folder} could not be written ({reason}; {room(shutil.disk_usage(there).free)} free): make room "
+                    "and run the command again, it continues from the last whole checkpoint"
+                ) from error
+            raise UserError(f"{folder} could not be written ({reason}): choose another output") from error
         raise
 
 
@@ -78,6 +88,11 @@ def last_whole(folder: Path, **must: Any) -> Path | None:
                 )
         return path
     return None
+
+
+def room(size: int) -> str:
+    """Bytes in words: `1.5 GB`, `20.0 MB`."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def step_of(checkpoint: Path) -> int:
@@ -111,9 +126,14 @@ def sweep(folder: Path) -> None:
 
 
 def save_whole(folder: Path, write: Callable[[Path], Any]) -> None:
-    """`write(partial)` with `whole`."""
-    with whole(folder) as partial:
+    """`write(partial)` with `whole`, in place of no other model."""
+    with whole(folder, new=True) as partial:
         write(partial)
+
+
+def finished(model: Path) -> bool:
+    """Whether a model lies in this folder; a folder that somebody emptied is none."""
+    return (model / "config.json").is_file()
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -155,11 +175,7 @@ def _disk_trouble(error: BaseException) -> str | None:
     told = re.search(r"No space left on device|File too large|Disk quota exceeded", text)
     if told:
         return told[0]
-    return (
-        "a file could not be written"
-        if re.search(r"file write failed|PytorchStreamWriter|unexpected pos", text)
-        else None
-    )
+    return _UNSAID if re.search(r"file write failed|PytorchStreamWriter|unexpected pos", text) else None
 
 
 def _to_disk(path: Path) -> None:

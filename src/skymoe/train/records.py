@@ -16,6 +16,7 @@ from typing import Any
 
 import skymoe
 from skymoe.errors import UserError
+from skymoe.outputs import writing
 
 from .checkpoints import replace_file
 from .recipe import Recipe
@@ -33,6 +34,7 @@ MADE_FOR_ALL = ("processor", "base")
 UNKNOWN = "unknown"
 """The origin of what is not there any more; it is compared with nothing."""
 LONGEST = 100
+AUTO = "auto"
 
 
 class Records:
@@ -54,14 +56,14 @@ class Records:
         Raises:
             UserError: they differ: which key, what it was and is, and what can be done.
         """
-        was = _read(self.output / RECORD)
+        was = _read_record(self.output / RECORD)
         if was is None:
             self._check_old_base()
         elif self._begun and (found := differing(was, self._record(0))) is not None:
             self._refuse(self.output, found, [self.output])
         for number, stage in enumerate(self.recipe.stages):
             folder = self.output / stage.name
-            was = _read(folder / RECORD) if stage.name not in self.given and _made(folder) else None
+            was = _read_record(folder / RECORD) if stage.name not in self.given and _made(folder) else None
             if was is not None and (found := differing(was, self._record(number + 1))) is not None:
                 self._refuse(folder, found, self._from(number))
 
@@ -94,7 +96,7 @@ class Records:
         now = self._record(number + 1)
         if number and previous is not None:
             now["from"] |= {f"{self.recipe.stages[number - 1].name}/model": checkpoint(previous)}
-        was = _read(folder / RECORD)
+        was = _read_record(folder / RECORD)
         if was is None or not _made(folder):
             _write(folder / RECORD, now)
         elif (found := differing(was, now)) is not None:
@@ -141,6 +143,10 @@ def _part(recipe: Recipe, stages: int, said: bool) -> dict[str, Any]:
     """What bears on the first stages, in JSON's types; `said` leaves out what is as by default."""
     whole = recipe.model_dump(mode="json", by_alias=True, exclude_defaults=said)
     part = {key: whole[key] for key in SHARED if key in whole} | {"stages": whole["stages"][:stages]}
+    if part.get("precision") == AUTO:  # another machine may mean another by it
+        from .trainer import use_bf16
+
+        part["precision"] = "bf16" if use_bf16(AUTO) else "fp32"
     return json.loads(json.dumps(part))
 
 
@@ -154,6 +160,8 @@ def differing(was: dict[str, Any], now: dict[str, Any]) -> str | None:
         key: pair for key, pair in origins.items() if pair[0] != pair[1] and not {None, UNKNOWN} & {*pair}
     }
     parts = [bearing(one, others) for one in (was["recipe"], now["recipe"], now["said"])]
+    if parts[0].get("precision") == AUTO:  # recorded before it was kept what that meant
+        parts[0]["precision"] = parts[1].get("precision")
     if (found := difference("", *parts)) is not None:
         return f"with {found}"
     for key, (before, after) in others.items():
@@ -223,17 +231,43 @@ def _made(stage: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
+    """A JSON file with an object, None where there is none.
+
+    Raises:
+        UserError: it can't be read, or holds something else.
+    """
+    remedy = "delete it if the recipe is the one it was begun with"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):  # what is in the way is said when something is written
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror}): choose another output") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} can't be read; {remedy}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is no record of a recipe; {remedy}")
+    return found
+
+
+def _read_record(path: Path) -> dict[str, Any] | None:
+    record = _read(path)
+    if record is None:
+        return None
+    try:
+        bearing(record["recipe"])
+        whole = all(isinstance(one, str) for one in record["from"].values())
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
         raise UserError(
-            f"{path} can't be read; delete it if the recipe is the one it was begun with"
-        ) from error
+            f"{path} is no record of a recipe; delete it if the recipe is the one it was begun with"
+        )
+    return record
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     kept = _without(record, ("said",))
-    replace_file(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -20,11 +21,12 @@ from skymoe.models.object_grid import GRID_STRIDE
 from skymoe.models.skymoe import SkyMoeConfig, SkyMoeForConditionalGeneration
 from skymoe.models.skymoe.modeling_skymoe import IGNORED_LABEL
 from skymoe.models.whole_weights import read_config, read_model, read_processor
+from skymoe.outputs import alone_in
 from skymoe.sample import Sample
 
 from .adapters import merge
 from .basing import check_stages, open_base
-from .checkpoints import save_whole
+from .checkpoints import finished, save_whole
 from .coordinates import CoordinateLoss
 from .expert_watch import ExpertWatch
 from .feeding import Feeding, askable, length, read_groups, reweighted
@@ -76,11 +78,16 @@ class Training:
         """Train all stages; returns the folder of the last stage's model.
 
         Raises:
-            UserError: what lies in the output was made by another recipe, from another base or other data.
+            UserError: what lies in the output was made by another recipe, from another base or other data; or another
+                process is training into it.
         """
         for stage in self.recipe.stages:  # what is wrong with a later stage is said before hours are spent
             shares(stage, state().num_processes)
             length(stage, self.mixed(stage))
+        with alone_in(self.output) if state().is_main_process else nullcontext():
+            return self._stages()
+
+    def _stages(self) -> Path:
         records = Records(self.recipe, self._origins, self.given)
         by_one(records.open)
         previous: str | None = None
@@ -95,7 +102,7 @@ class Training:
             target = self.output / stage.name / "model"
             if stage.name not in self.given:
                 by_one(partial(records.begin, number, previous))
-            if not target.is_dir():
+            if not finished(target):
                 steps = length(stage, self.mixed(stage))
                 log.info("stage %s: %d steps of %d pictures", stage.name, steps, stage.batch_size)
                 self._run(stage, previous, target)

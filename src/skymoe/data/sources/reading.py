@@ -41,8 +41,16 @@ def picture_size(path: Path, source: str) -> tuple[int, int]:
         raise PictureError(
             f"{source}: picture {path} is missing; get the data set again", f"picture {path.name} is missing"
         ) from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise PictureError(
+            f"{source}: picture {path} can't be read ({error.strerror}); make it readable",
+            f"picture {path.name} can't be read",
+        ) from error
     except Exception as error:  # Pillow's readers raise nearly anything at a damaged head
-        size = _raster_size(path)
+        try:
+            size = _raster_size(path)
+        except OSError:  # the disk itself
+            size = None
         if size is not None:
             return size
         raise PictureError(

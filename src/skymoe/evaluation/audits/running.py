@@ -13,8 +13,9 @@ from skymoe.evaluation.audits import blind, calibration, invariance, masking, ph
 from skymoe.evaluation.audits.bench import Bench, Settings, Watch
 from skymoe.evaluation.audits.measures import JUDGED
 from skymoe.evaluation.benchmarks import Benchmark, pictures
-from skymoe.evaluation.predictions import Engine, EngineLost
+from skymoe.evaluation.predictions import OTHER, Engine, EngineLost
 from skymoe.evaluation.running import prepare, versions
+from skymoe.outputs import Unwritable, alone_in, writing
 
 EVERY = ("caption", *JUDGED)
 
@@ -90,8 +91,24 @@ def audit(
     An audit is made on those of the benchmarks whose task it is for. What cannot be done is skipped with the reason.
     ``fresh`` throws earlier answers away; otherwise they are used.
 
-    Raises EngineLost where the model stops answering; the same call continues.
+    Raises EngineLost where the model stops answering; the same call continues. Unwritable where ``out`` cannot be
+    written, or another run is writing it.
     """
+    with alone_in(out, OTHER):
+        return _audit(engine, model, benchmarks, out, settings, audits, root, fresh, watch)
+
+
+def _audit(
+    engine: Engine,
+    model: dict[str, str],
+    benchmarks: Sequence[Benchmark],
+    out: Path,
+    settings: Settings,
+    audits: Sequence[Audit],
+    root: str | os.PathLike[str] | None,
+    fresh: bool,
+    watch: Watch,
+) -> dict[str, Any]:
     results: dict[str, dict[str, Any]] = {}
     skipped: dict[str, str] = {}
     found = {
@@ -118,13 +135,15 @@ def audit(
                 continue
             try:
                 results[one.name][benchmark.name] = {**_about(bench), **one.run(bench)}
-            except EngineLost:
+            except (EngineLost, Unwritable):
                 raise
             except UserError as error:
                 skipped[f"{one.name}, {benchmark.name}"] = str(error)
             # After each one: a run that is stopped leaves what it has.
-            report.write(found, out)
-    report.write(found, out)
+            with writing(out, OTHER):
+                report.write(found, out)
+    with writing(out, OTHER):
+        report.write(found, out)
     return found
 
 
@@ -141,6 +160,8 @@ def _bench(
     """The benchmark ready to be asked, or why it cannot be."""
     try:
         items, folder = prepare(benchmark, out, settings.split, settings.limit, settings.seed, root)
+    except Unwritable:
+        raise
     except UserError as error:
         return str(error)
     return Bench(engine, model, benchmark, items, folder, settings, fresh, watch)

@@ -68,7 +68,9 @@ def rebuild(
         path = run / name / "predictions.jsonl"
         try:
             records = read_predictions(path)
-        except (OSError, ValueError) as error:
+        except UserError as error:
+            said(f"{name}: {error}; no examples")
+        except OSError as error:
             said(f"{name}: {path} cannot be read ({error}): no examples")
         else:
             notation = report["settings"].get("boxes") or "geochat"

@@ -18,7 +18,8 @@ from typing import Any
 from skymoe.errors import UserError
 from skymoe.evaluation.running import Watch
 from skymoe.identity import fingerprint
-from skymoe.train.checkpoints import replace_file, step_of
+from skymoe.outputs import alone_in
+from skymoe.train.checkpoints import finished, replace_file, step_of
 from skymoe.train.recipe import Recipe, load_recipe
 from skymoe.train.records import Records, bearing, difference
 
@@ -59,9 +60,13 @@ class Running:
         """Returns the table's Markdown file; it is written anew after every run.
 
         Raises:
-            UserError: something is missing, or a folder holds a run that was made otherwise.
+            UserError: something is missing, a folder holds a run that was made otherwise, or another process runs it.
         """
         judging.can_be_judged(self.sweep)
+        with alone_in(self.sweep.output) if _first_process() else nullcontext():
+            return self._everything()
+
+    def _everything(self) -> Path:
         self._shared()
         start = self._start()
         weights = _weights(start)
@@ -89,7 +94,7 @@ class Running:
         """From what lies in the run's folder."""
         if len(judging.results(self.sweep, run)) == len(self.sweep.judge):
             return State("done")
-        if _model(run).is_dir():
+        if finished(_model(run)):
             judged = len(judging.results(self.sweep, run))
             return State("trained", f"{judged} of {len(self.sweep.judge)} judged")
         saved = [step_of(path) for path in run.folder.glob("*/checkpoints/checkpoint-*")]
@@ -122,7 +127,7 @@ class Running:
 
     def _one(self, run: Run, start: str | None, weights: str | None, called: str) -> None:
         model = _model(run)
-        if not model.is_dir():
+        if not finished(model):
             by_one(lambda: self._begin(run, weights))
             self.say(f"{called}: training")
             _train(checked(run.recipe, self._layers(run, start), run.text), self.sweep.shared.stages)
@@ -199,6 +204,12 @@ def _unwatched(name: str, questions: int | None) -> Callable[[int], None]:
     return lambda done: None
 
 
+def _first_process() -> bool:
+    from skymoe.train.processes import state
+
+    return state().is_main_process
+
+
 def by_one(work: Callable[[], Any]) -> None:
     """See `skymoe.train.processes`, which is imported late: a sweep is listed without PyTorch."""
     from skymoe.train.processes import by_one
@@ -233,7 +244,7 @@ def _origins(recipe: Recipe, known: dict[str, dict[str, str]]) -> dict[str, str]
 
 
 def _finished(recipe: Recipe) -> bool:
-    return (recipe.output / recipe.stages[-1].name / "model").is_dir()
+    return finished(recipe.output / recipe.stages[-1].name / "model")
 
 
 def _model(run: Run) -> Path:
@@ -261,16 +272,21 @@ def _weights(start: str | None) -> str | None:
 
 def _same_as_before(run: Run, start: str | None, weights: str | None) -> None:
     """A folder holds one run; another recipe, or another start, would silently be tabled under its name."""
-    try:
-        before = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    record, remedy = run.folder / RECORD, f"choose another output, or delete {run.folder}"
+    if not record.is_file():
         return
-    remedy = f"put it back, choose another output, or delete {run.folder}"
-    was, now = (bearing(one) for one in (before["recipe"], json.loads(json.dumps(run.recipe))))
+    try:
+        before = json.loads(record.read_text(encoding="utf-8"))
+        was, begun_with = bearing(before["recipe"]), before["start"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{record} can't be read or is no record of a run: {remedy}") from error
+    now = bearing(json.loads(json.dumps(run.recipe)))
     if (found := difference("", was, now, now)) is not None:
-        raise UserError(f"{run.text} was made with {found}: {remedy}")
-    if start is not None and Path(start).is_dir() and before["start"] != weights:
-        raise UserError(f"{run.text} started from another model than what is now in {start}: {remedy}")
+        raise UserError(f"{run.text} was made with {found}: put it back, {remedy}")
+    if start is not None and Path(start).is_dir() and begun_with != weights:
+        raise UserError(
+            f"{run.text} started from another model than what is now in {start}: put it back, {remedy}"
+        )
 
 
 def _clock(seconds: float) -> str:
