@@ -29,7 +29,7 @@ MOST_CALLERS = 256
 LARGEST_TOGETHER = 4 * LARGEST_REQUEST
 """Bytes of all requests that are being read or answered."""
 MOST_PICTURES = 4
-"""Pictures that are being decoded, or wait decoded for the model: 160 MB each, and 120 more for a moment."""
+"""Pictures that are being decoded, or wait decoded for the model: 160 MB each."""
 PICTURE_SECONDS, PICTURE_BYTES = 8.0, 2**30
 """What decoding one picture may take: others wait meanwhile, and large ones take one to three seconds."""
 
