@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -181,3 +182,14 @@ def test_gdal_is_imported_nowhere_but_in_the_worker() -> None:
         if "import rasterio" in (t := path.read_text()) or "from rasterio" in t
     }
     assert using == {"gdal.py", "bands.py", "lines.py"}
+
+
+def test_pillow_is_always_told_which_formats_may_be_read() -> None:
+    """Without that it tries all it knows, some of which start other programs."""
+    calls = [
+        (path.name, call)
+        for path in Path(rasters.__file__).parent.rglob("*.py")
+        for call in re.findall(r"Image\.open\([^\n]*", path.read_text(encoding="utf-8"))
+    ]
+    assert calls
+    assert [one for one in calls if "formats=" not in one[1]] == []

@@ -24,15 +24,8 @@ from skymoe.imaging.gdal_drivers import SETTINGS, skipping
 START_SECONDS = 60.0
 POLL_SECONDS = 0.2
 _PASSED_ON = (
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "SYSTEMROOT",
-    "PYTHONHOME",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-)
+    "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONHOME", "LANG", "LC_ALL", "LC_CTYPE",
+)  # fmt: skip
 """Of the environment: GDAL, PROJ, curl and the SDKs of clouds take theirs from it, and none of it is for them."""
 
 

@@ -24,23 +24,9 @@ MAX_NOTES = 1 << 24
 _WIDTH, _HEIGHT, _ORIENTATION, _SUB_DIRECTORIES, _NOTES = 256, 257, 274, 330, 42112
 _OF_SIZE = (_WIDTH, _HEIGHT, _ORIENTATION)
 _WIDTHS = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+    1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8,
+}  # fmt: skip
+"""Bytes of one value of each of TIFF's and BigTIFF's types."""
 _ROLE = re.compile(rb'<Item name="COLORINTERP" sample="[0-9]{1,4}" role="colorinterp">[A-Za-z]{1,20}</Item>')
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from skymoe.data.corpus.formats import unfinished
 from skymoe.data.fingerprints import SIDE, perceptual_hash, reduced
+from skymoe.data.sources.reading import FORMATS
 from skymoe.errors import UserError
 from skymoe.pictures import open_sample
 from skymoe.sample import Sample
@@ -52,7 +53,7 @@ class Look:
 def place(sample: Sample, called: str) -> Stored:
     """Where the sample's picture goes; reads the head of its file. UserError where that is damaged."""
     try:
-        with Image.open(sample.image) as picture:
+        with Image.open(sample.image, formats=FORMATS) as picture:
             kind, mode = picture.format or "", picture.mode
             # Without the first test a PNG would be decoded to look behind its pixels.
             turned = "exif" in picture.info and picture.getexif().get(_ORIENTATION, 1) != 1

@@ -13,7 +13,8 @@ from PIL import Image
 from skymoe.errors import UserError
 from skymoe.imaging.tiff_tags import MAGICS, TiffTags
 
-_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
+"""Whose heads Pillow may read, of files that anybody may have written; it knows forty more."""
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
 
 
@@ -33,7 +34,7 @@ def picture_size(path: Path, source: str) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # size and damage of a file are judged by what is returned
-            with Image.open(path, formats=_FORMATS) as picture:
+            with Image.open(path, formats=FORMATS) as picture:
                 width, height = picture.size
                 lying = picture.format == "JPEG" and picture.getexif().get(_ORIENTATION) in _LYING
                 return (height, width) if lying else (width, height)
